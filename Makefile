@@ -1,0 +1,44 @@
+# `make run` prunes the built-in digits and compares the methods; `make test` runs every check.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The tests build small tensors on small machines: one thread a core is enough.
+.DEFAULT_GOAL := help
+
+.PHONY: help install run ui test lint types lock clean
+
+help:  ## What can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+$(VENV)/installed: requirements/dev.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "prunegap needs Python 3.11 or newer, found " + sys.version.split()[0])'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --requirement requirements/dev.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+install: $(VENV)/installed  ## Create .venv with everything pinned in requirements/dev.lock
+
+run: install  ## Prune the built-in digits with every method and compare them (workspace: runs/digits)
+	$(BIN)/prunegap run experiments/digits.yaml
+
+ui: install  ## Browse the runs in MLflow
+	$(BIN)/prunegap ui runs/digits
+
+lint: install  ## ruff, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: install  ## pyright (strict on src)
+	$(BIN)/pyright
+
+test: lint types  ## Every check and every test
+	$(BIN)/pytest
+
+lock: install  ## Resolve the dependencies anew
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra dev pyproject.toml --output-file requirements/dev.lock
+
+clean:  ## Remove what make created
+	rm -rf $(VENV) runs .pytest_cache .ruff_cache

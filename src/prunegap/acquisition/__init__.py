@@ -1,0 +1,1 @@
+"""Where a dense model's weights come from."""

@@ -1,0 +1,1 @@
+"""The directories that pass between stages: sealing, checking, and their formats."""

@@ -1,0 +1,1 @@
+"""What is measured, what is differentiated, and the multipliers between them."""

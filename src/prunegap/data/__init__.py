@@ -1,0 +1,1 @@
+"""Grouped data as packed tensors, resident on the device, and its augmentation."""

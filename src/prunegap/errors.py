@@ -1,0 +1,15 @@
+"""The one error a user can cause: what is wrong, which value, which rule, and what to do."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UserError(Exception):
+    """Something the user can put right. Its message is one line and is printed without a traceback."""
+
+
+def did_you_mean(word: str, valid: Iterable[str]) -> str:
+    """Return ``; did you mean 'x'?`` for the nearest valid name, else the list of valid names."""
+    names = sorted(valid)
+    near = get_close_matches(word, names, n=1, cutoff=0.6)
+    return f"; did you mean '{near[0]}'?" if near else f"; valid: {', '.join(names)}"

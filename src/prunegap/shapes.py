@@ -1,0 +1,43 @@
+"""Tensor aliases: what a value holds and which axes it has.
+
+Letters of the axes: ``examples`` n, ``groups`` G, ``classes`` C, ``channels`` c, ``height`` h, ``width`` w,
+``constraints`` (G for most formulations). jaxtyping checks them while testing; where it is not installed
+(a GPU machine with nothing but torch) they are plain tensors.
+"""
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    ExampleFloats: TypeAlias = Tensor
+    ExampleInts: TypeAlias = Tensor
+    ExampleBools: TypeAlias = Tensor
+    GroupFloats: TypeAlias = Tensor
+    GroupInts: TypeAlias = Tensor
+    GroupBools: TypeAlias = Tensor
+    ConstraintFloats: TypeAlias = Tensor
+    Scalar: TypeAlias = Tensor
+    Logits: TypeAlias = Tensor
+    PackedImages: TypeAlias = Tensor
+    Inputs: TypeAlias = Tensor
+else:
+    try:
+        from jaxtyping import Bool, Float, Int64, Shaped, UInt8
+    except ImportError:
+        ExampleFloats = ExampleInts = ExampleBools = GroupFloats = GroupInts = GroupBools = Tensor
+        ConstraintFloats = Scalar = Logits = PackedImages = Inputs = Tensor
+    else:
+        ExampleFloats = Float[Tensor, "examples"]
+        ExampleInts = Int64[Tensor, "examples"]
+        ExampleBools = Bool[Tensor, "examples"]
+        GroupFloats = Float[Tensor, "groups"]
+        GroupInts = Int64[Tensor, "groups"]
+        GroupBools = Bool[Tensor, "groups"]
+        ConstraintFloats = Float[Tensor, "constraints"]
+        Scalar = Float[Tensor, ""]
+        Logits = Float[Tensor, "examples classes"]
+        PackedImages = UInt8[Tensor, "examples channels height width"]
+        Inputs = Shaped[Tensor, "examples ..."]

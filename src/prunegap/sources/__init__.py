@@ -1,0 +1,1 @@
+"""Readers of images, tables, torchvision files and s3:// objects."""

@@ -1,0 +1,1 @@
+"""One file a stage; contract.py is their floor."""

@@ -1,0 +1,1 @@
+"""The epoch loop, fine-tuning and checkpoints."""
