@@ -1,0 +1,147 @@
+"""One constrained step: measure, ascend in the multipliers, weigh the examples ("Balancing Act", Algorithm 2).
+
+Alternating updates, dual first: the primal gradient uses the NEW multipliers on the same forward pass.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from prunegap.constraints.formulation import (
+    BatchLoss,
+    ConstrainedMethod,
+    DenseReference,
+    FormulationSettings,
+    Measured,
+)
+from prunegap.constraints.replay_buffer import ReplayBuffers
+from prunegap.shapes import ConstraintFloats, ExampleBools, ExampleFloats, ExampleInts, GroupFloats, Scalar
+
+OverallEstimate = Literal["share", "balanced"]
+
+
+@dataclass(frozen=True)
+class DualSettings:
+    """Settings of the dual side.
+
+    Attributes:
+        step_size: dual step size (no momentum, no schedule).
+        capacity: replay-buffer capacity k, for methods that use buffers.
+        overall_estimate: ``share`` weighs the groups' buffer means by their share of the training set;
+            ``balanced`` is their plain mean, as in the authors' published code.
+    """
+
+    step_size: float
+    capacity: int
+    overall_estimate: OverallEstimate = "share"
+
+
+class DualState:
+    """Replay buffers and multipliers of one run, and the step that moves them."""
+
+    def __init__(
+        self,
+        method: ConstrainedMethod,
+        formulation: FormulationSettings,
+        settings: DualSettings,
+        reference: DenseReference,
+        group_names: Sequence[str],
+        *,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.formulation = method.formulation(formulation)
+        self.settings = settings
+        self.names = list(self.formulation.names(group_names))
+        accuracy = self.formulation.measures == "accuracy"
+        self._dense = (reference.group_accuracy if accuracy else reference.group_loss).to(dtype)
+        device = self._dense.device
+        self._share = (reference.group_count / reference.group_count.sum()).to(dtype)
+        self._num_groups = len(reference.group_count)
+        self.multipliers = torch.zeros(len(self.names), dtype=dtype, device=device)
+        self.violations = torch.full_like(self.multipliers, torch.nan)
+        self.buffers = (
+            ReplayBuffers(self._num_groups, settings.capacity, dtype=dtype, device=device) if method.buffers else None
+        )
+
+    def step(self, loss: ExampleFloats, correct: ExampleBools, groups: ExampleInts) -> ExampleFloats:
+        """Take one dual step and return the weight of each example's loss in the primal objective.
+
+        Args:
+            loss: per-example losses of the batch, detached.
+            correct: per-example correctness.
+            groups: group of each example.
+
+        Returns:
+            Weights w such that ``(w * loss).sum()`` is the objective plus the weighted surrogates; they are
+            negative for some examples once the multipliers of the groups in the batch sum above 1.
+        """
+        values = loss if self.formulation.measures == "loss" else correct.to(loss.dtype)
+        counts = _sum_by_group(torch.ones_like(loss), groups, self._num_groups)
+        measured = self._measure_batch(values, groups, counts) if self.buffers is None else self._measure(values, groups)
+        self.violations = self.formulation.violation(measured)
+        ascended = self.multipliers + self.settings.step_size * self.violations.nan_to_num(nan=0.0)
+        self.multipliers = self.formulation.project(ascended)
+        return example_weights(self._coefficients(loss, groups, counts), groups, counts)
+
+    def _measure(self, values: ExampleFloats, groups: ExampleInts) -> Measured:
+        assert self.buffers is not None
+        self.buffers.push(groups, values)
+        sparse = self.buffers.means()
+        seen = ~sparse.isnan()
+        if self.settings.overall_estimate == "balanced":
+            overall = sparse.nanmean()
+            dense_overall = (self._share * self._dense.nan_to_num()).sum()
+        else:
+            share = self._share * seen / (self._share * seen).sum()
+            overall = (share * sparse.nan_to_num()).sum()
+            dense_overall = (share * self._dense.nan_to_num()).sum()
+        return Measured(sparse, overall, self._dense, dense_overall)
+
+    def _measure_batch(self, values: ExampleFloats, groups: ExampleInts, counts: GroupFloats) -> Measured:
+        sparse = _sum_by_group(values, groups, self._num_groups) / counts  # 0 / 0 = NaN: not observed
+        return Measured(sparse, values.mean(), self._dense, (self._share * self._dense.nan_to_num()).sum())
+
+    def _coefficients(self, loss: ExampleFloats, groups: ExampleInts, counts: GroupFloats) -> GroupFloats:
+        group_loss = _sum_by_group(loss, groups, self._num_groups) / counts.clamp(min=1)
+        return self.formulation.group_coefficients(self.multipliers, BatchLoss(group_loss, loss.mean(), counts > 0))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything a resumed run needs."""
+        state: dict[str, Any] = {"multipliers": self.multipliers, "violations": self.violations}
+        return state if self.buffers is None else state | {"buffers": self.buffers.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up the state of :meth:`state_dict`."""
+        self.multipliers = state["multipliers"].to(self.multipliers)
+        self.violations = state["violations"].to(self.violations)
+        if self.buffers is not None:
+            self.buffers.load_state_dict(state["buffers"])
+
+
+def example_weights(coefficients: GroupFloats, groups: ExampleInts, counts: GroupFloats) -> ExampleFloats:
+    """Return per-example weights of ``L_B + sum over groups in the batch of c[g] * (l_B[g] - L_B)``.
+
+    ``w[i] = (1 - sum of c over the groups in the batch) / |B| + c[g_i] / n_B[g_i]``.
+
+    Args:
+        coefficients: c, one a group.
+        groups: group of each example of the batch.
+        counts: number of examples of each group in the batch, n_B.
+    """
+    in_batch = (coefficients * (counts > 0)).sum()
+    per_group = coefficients / counts.clamp(min=1)
+    return (1 - in_batch) / len(groups) + per_group[groups]
+
+
+def _sum_by_group(values: Tensor, groups: Tensor, num_groups: int) -> Tensor:
+    # index_add_, not bincount: bincount synchronises with the host on a GPU
+    return torch.zeros(num_groups, dtype=values.dtype, device=values.device).index_add_(0, groups, values)
+
+
+def overall_constraint(values: ConstraintFloats) -> Scalar:
+    """Largest observed value over all constraints; NaN if none was observed."""
+    observed = values.nan_to_num(nan=-torch.inf)
+    return observed.max().masked_fill(values.isnan().all(), torch.nan)

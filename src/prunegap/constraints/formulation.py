@@ -1,0 +1,126 @@
+"""What a constrained method is made of, and the registry that finds every method.
+
+A formulation says what is measured (and enters the replay buffers), how far the measurement is from the
+constraint, which surrogate stands in for it in the gradient, and where multipliers may live. It is one small
+file in ``prunegap.constraints.formulations``; importing it is enough to make its methods known.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal, Protocol, TypeVar
+
+from prunegap.errors import UserError, did_you_mean
+from prunegap.shapes import ConstraintFloats, GroupBools, GroupFloats, GroupInts, Scalar
+
+
+@dataclass(frozen=True)
+class DenseReference:
+    """The dense model on the whole training set, evaluation mode (accuracy as fraction, loss in nats)."""
+
+    group_accuracy: GroupFloats
+    group_loss: GroupFloats
+    group_count: GroupInts
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Current estimates of the measured quantity; NaN for groups not observed."""
+
+    sparse: GroupFloats
+    sparse_overall: Scalar
+    dense: GroupFloats
+    dense_overall: Scalar
+
+
+@dataclass(frozen=True)
+class BatchLoss:
+    """Mean losses of the batch (0 for a group that is not in it)."""
+
+    group: GroupFloats
+    overall: Scalar
+    present: GroupBools
+
+
+@dataclass(frozen=True)
+class FormulationSettings:
+    """What a formulation may depend on.
+
+    Attributes:
+        tolerance: allowed excess, fraction (accuracy) or nats (loss).
+        equality: ``signed`` lets multipliers of an equality take either sign; ``absolute`` constrains |.|.
+    """
+
+    tolerance: float
+    equality: Literal["signed", "absolute"] = "signed"
+
+
+class Formulation(Protocol):
+    """One constrained problem."""
+
+    measures: Literal["accuracy", "loss"]
+
+    def names(self, group_names: Sequence[str]) -> Sequence[str]:
+        """Name of each constraint."""
+        ...
+
+    def violation(self, measured: Measured) -> ConstraintFloats:
+        """Measured violation of each constraint; NaN: not observed."""
+        ...
+
+    def group_coefficients(self, multipliers: ConstraintFloats, batch: BatchLoss) -> GroupFloats:
+        """Coefficient c[g] of the surrogate ``sum_g c[g] * (l_B[g] - L_B)`` over the groups in the batch."""
+        ...
+
+    def project(self, multipliers: ConstraintFloats) -> ConstraintFloats:
+        """Bring multipliers back to where they may live."""
+        ...
+
+
+@dataclass(frozen=True)
+class ConstrainedMethod:
+    """A method's name, its formulation, and whether replay buffers or the batch alone measure it."""
+
+    name: str
+    formulation: Callable[[FormulationSettings], Formulation]
+    buffers: bool
+
+
+_METHODS: dict[str, ConstrainedMethod] = {}
+F = TypeVar("F", bound=Callable[[FormulationSettings], Formulation])
+
+
+def method(name: str, *, buffers: bool) -> Callable[[F], F]:
+    """Register the decorated formulation as a method under ``name``."""
+
+    def register(formulation: F) -> F:
+        _METHODS[name] = ConstrainedMethod(name, formulation, buffers)
+        return formulation
+
+    return register
+
+
+@cache
+def _import_formulations() -> None:
+    package = importlib.import_module("prunegap.constraints.formulations")
+    for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
+        importlib.import_module(module.name)
+
+
+def constrained_methods() -> tuple[str, ...]:
+    """Names of all constrained methods."""
+    _import_formulations()
+    return tuple(_METHODS)
+
+
+def constrained_method(name: str) -> ConstrainedMethod:
+    """Return the method of that name.
+
+    Raises:
+        UserError: no such method.
+    """
+    if name not in constrained_methods():
+        raise UserError(f"method '{name}' is not known{did_you_mean(name, constrained_methods())}")
+    return _METHODS[name]

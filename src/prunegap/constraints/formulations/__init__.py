@@ -1,0 +1,1 @@
+"""One file a formulation; the registry imports every file in this folder."""

@@ -1,0 +1,53 @@
+"""Batches of a split that is resident on the device, in an order that seed and epoch alone decide."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from prunegap.data.augment import Augmentation, ImageFormat, draw
+from prunegap.data.grouped import Split
+from prunegap.shapes import ExampleInts, Inputs
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Network inputs with the class and the group of each example."""
+
+    inputs: Inputs
+    labels: ExampleInts
+    groups: ExampleInts
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """Return a seed for one epoch of a run.
+
+    All randomness of an epoch follows from (seed, epoch), so that a run resumed at an epoch draws what an
+    uninterrupted one draws, and all methods of a seed see the same batches.
+    """
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def training_batches(
+    split: Split, image_format: ImageFormat, augmentation: Augmentation, *, batch_size: int, seed: int, epoch: int
+) -> Iterator[Batch]:
+    """Yield one shuffled epoch; the last, partial batch is kept unless it holds a single example.
+
+    A single example has no batch statistics, so batch norm cannot train on it.
+    """
+    generator = torch.Generator().manual_seed(epoch_seed(seed, epoch))
+    device = split.labels.device
+    order = torch.randperm(len(split), generator=generator).to(device)
+    augmented = draw(augmentation, len(split), generator, device)
+    for index in order.split(batch_size):
+        if len(index) > 1 or batch_size == 1:
+            images = augmented.apply(split.images[index], index)
+            yield Batch(image_format.inputs(images), split.labels[index], split.groups[index])
+
+
+def evaluation_batches(split: Split, image_format: ImageFormat, *, batch_size: int) -> Iterator[Batch]:
+    """Yield every example once, in order, without augmentation."""
+    for start in range(0, len(split), batch_size):
+        part = slice(start, start + batch_size)
+        yield Batch(image_format.inputs(split.images[part]), split.labels[part], split.groups[part])

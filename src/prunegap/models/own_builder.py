@@ -1,0 +1,58 @@
+"""The user's own network: ``package.module:function``, imported and called with the data's dimensions."""
+
+import importlib
+import inspect
+from collections.abc import Callable
+
+from torch import nn
+
+from prunegap.errors import UserError, did_you_mean
+from prunegap.models.spec import ModelSpec
+
+
+def build_own(spec: ModelSpec) -> nn.Module:
+    """Call the builder that ``spec.name`` names with keywords num_classes, in_channels and image_size.
+
+    What the builder itself raises passes through: its traceback belongs to the user's code.
+
+    Raises:
+        UserError: no such module or function, other arguments, or it does not return an ``nn.Module``.
+    """
+    builder = find_builder(spec.name)
+    dimensions = {
+        "num_classes": spec.num_classes,
+        "in_channels": spec.in_channels,
+        "image_size": spec.image_size,
+    }
+    try:
+        inspect.signature(builder).bind(**dimensions)
+    except TypeError as error:
+        raise UserError(
+            f"model '{spec.name}' cannot be called with keywords {', '.join(dimensions)}: {error}"
+        ) from None
+    model = builder(**dimensions)
+    if not isinstance(model, nn.Module):
+        raise UserError(f"model '{spec.name}' must return a torch.nn.Module, it returned a {type(model).__name__}")
+    return model
+
+
+def find_builder(name: str) -> Callable[..., object]:
+    """Import ``package.module`` and return its ``function``.
+
+    Raises:
+        UserError: the module cannot be imported, or has no such function.
+    """
+    module_name, _, function_name = name.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except (ImportError, ValueError, TypeError) as error:
+        raise UserError(
+            f"model '{name}': cannot import '{module_name}' ({error}); write it as package.module:function "
+            "and put its folder on PYTHONPATH"
+        ) from error
+    builder = getattr(module, function_name, None)
+    if not callable(builder):
+        functions = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        hint = did_you_mean(function_name, functions)
+        raise UserError(f"model '{name}': module '{module_name}' has no function '{function_name}'{hint}")
+    return builder

@@ -1,0 +1,140 @@
+"""Tables as plain cells with marks, so that the terminal, Markdown and HTML show the same words and numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from prunegap.artifacts.evaluation import Evaluation
+from prunegap.report.comparison import ComparisonRow
+from prunegap.report.groups import MethodGroups, excess_of, method_groups, worst_first
+from prunegap.report.seed_mean import NO_ESTIMATE, duration_text, percent_text, plain_percent
+
+MAX_GROUP_ROWS = 12
+WORST_GROUP_ROWS = 10
+WORST_SIGN = "▲"
+
+Mark = Literal["name", "number", "yes", "no", "over", "worst"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A text and what it stands for."""
+
+    text: str
+    mark: Mark = "number"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Headings, rows of cells, and a sentence below them."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str
+
+
+def comparison_grid(rows: Sequence[ComparisonRow], split: str) -> Grid:
+    """One split: accuracy, disparity and churn of every method; a dash where the split was not evaluated."""
+    headings = ("sparsity %", "method", "accuracy %", "max psi", "Psi_PW", "churn %", "feasible on train", "seconds")
+    cells = tuple((*_names(row), *_split_cells(row, split), feasible_cell(row), _seconds(row)) for row in rows)
+    return _with_problem(rows, Grid(f"{split} split", headings, cells, seeds_note(rows)))
+
+
+def overview_grid(rows: Sequence[ComparisonRow]) -> Grid:
+    """Train and test beside each other in one short table."""
+    headings = ("sparsity %", "method", "feasible on train", "train accuracy %", "train max psi", "test accuracy %")
+    headings = (*headings, "test max psi", "test Psi_PW", "test churn %")
+    cells = tuple(
+        (*_names(row), feasible_cell(row), *_split_cells(row, "train")[:2], *_split_cells(row, "test"))
+        for row in rows
+    )
+    return _with_problem(rows, Grid("Comparison", headings, cells, seeds_note(rows)))
+
+
+def _names(row: ComparisonRow) -> tuple[Cell, Cell]:
+    return Cell(plain_percent(row.sparsity)), Cell(row.method, "name")
+
+
+def _split_cells(row: ComparisonRow, split: str) -> tuple[Cell, ...]:
+    figures = row.splits.get(split)
+    if figures is None:
+        return (Cell(NO_ESTIMATE),) * 4
+    shown = (figures.accuracy, figures.max_psi, figures.psi_pw, figures.churn)
+    return tuple(Cell(percent_text(figure)) for figure in shown)
+
+
+def feasible_cell(row: ComparisonRow) -> Cell:
+    """Say yes or no, and with several seeds how many of them are feasible."""
+    if row.feasible_on_train is None:
+        return Cell(NO_ESTIMATE)
+    word: Mark = "yes" if row.feasible_on_train else "no"
+    count = len(row.seeds)
+    return Cell(word if count == 1 else f"{word} {row.feasible_seeds}/{count}", word)
+
+
+def _seconds(row: ComparisonRow) -> Cell:
+    return Cell(duration_text(row.seconds))
+
+
+def _with_problem(rows: Sequence[ComparisonRow], grid: Grid) -> Grid:
+    problems = [f"{row.dataset} {row.target} / {row.group}" for row in rows]
+    if len(set(problems)) == 1:
+        return Grid(f"{problems[0]}, {grid.title}", grid.headings, grid.rows, grid.note)
+    cells = tuple((Cell(problem, "name"), *row) for problem, row in zip(problems, grid.rows, strict=True))
+    return Grid(grid.title, ("data, target / group", *grid.headings), cells, grid.note)
+
+
+def seeds_note(rows: Sequence[ComparisonRow]) -> str:
+    """Say over how many seeds the figures are, and in which units."""
+    counts = sorted({len(row.seeds) for row in rows})
+    units = "max psi and Psi_PW in percentage points"
+    if not counts or counts[-1] == 1:
+        return f"One seed; {units}."
+    span = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    fraction = "; feasible: mean over seeds, then the seeds that are feasible by themselves"
+    return f"Mean ± standard deviation over {span} seeds; {units}{fraction}."
+
+
+def group_grid(evaluations: Sequence[Evaluation], sparsity: float, split: str, *, with_sd: bool = True) -> Grid:
+    """Excess gap of each group under each method in points; the worst groups only when there are more than 12.
+
+    Raises:
+        UserError: as :func:`prunegap.report.groups.method_groups`.
+    """
+    methods = method_groups(evaluations, sparsity, split)
+    names = list(dict.fromkeys(name for method in methods for name in method.groups))
+    left_out = max(0, len(names) - WORST_GROUP_ROWS) if len(names) > MAX_GROUP_ROWS else 0
+    shown = worst_first(methods)[:WORST_GROUP_ROWS] if left_out else names
+    worst = {method.method: max(method.groups, key=lambda name: excess_of(method.groups[name])) for method in methods}
+    rows = tuple(
+        (Cell(name, "name"), Cell(_count(methods, name)))
+        + tuple(_excess_cell(method, name, worst[method.method], with_sd) for method in methods)
+        for name in shown
+    )
+    return Grid(
+        title=f"Excess accuracy gap on {split} at {plain_percent(sparsity)} % sparsity, in points",
+        headings=("group", "examples", *(method.method for method in methods)),
+        rows=rows,
+        note=_group_note(left_out),
+    )
+
+
+def _count(methods: Sequence[MethodGroups], name: str) -> str:
+    return next(str(method.groups[name].count) for method in methods if name in method.groups)
+
+
+def _excess_cell(method: MethodGroups, name: str, worst: str, with_sd: bool) -> Cell:
+    group = method.groups.get(name)
+    text = percent_text(None if group is None else group.excess_gap, signed=True, with_sd=with_sd)
+    if name == worst and text != NO_ESTIMATE:
+        return Cell(f"{text} {WORST_SIGN}", "worst")
+    return Cell(text, "over" if excess_of(group) > method.tolerance else "number")
+
+
+def _group_note(left_out: int) -> str:
+    note = f"{WORST_SIGN} the group hurt most by the method; positive: hurt more than the average."
+    if not left_out:
+        return note
+    some = "1 group that is" if left_out == 1 else f"{left_out} groups that are"
+    return f"{note} The {WORST_GROUP_ROWS} worst groups; {some} hurt less left out (group_results.csv has all)."

@@ -1,0 +1,171 @@
+"""What each method does to each group, averaged over seeds, and ``group_results.csv`` with every single run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prunegap.artifacts.evaluation import Evaluation, GroupResult
+from prunegap.errors import UserError
+from prunegap.report.comparison import write_records
+from prunegap.report.seed_mean import SeedMean, mean_over_seeds, plain_percent
+
+NO_SEED = float("-inf")
+
+
+@dataclass(frozen=True)
+class GroupFigures:
+    """One group under one method on one split; a figure is None where no seed has an estimate."""
+
+    name: str
+    count: int
+    dense_accuracy: SeedMean | None
+    accuracy: SeedMean | None
+    gap: SeedMean | None
+    excess_gap: SeedMean | None
+
+
+@dataclass(frozen=True)
+class MethodGroups:
+    """All groups under one method at one sparsity on one split, in the data set's order."""
+
+    method: str
+    tolerance: float
+    overall_gap: SeedMean
+    accuracy: SeedMean
+    groups: Mapping[str, GroupFigures]
+
+
+def sparsities_of(evaluations: Sequence[Evaluation]) -> list[float]:
+    """Return the sparsities in ascending order, each once."""
+    return sorted({one.sparsity for one in evaluations})
+
+
+def splits_of(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Return the splits that were evaluated: train, validation, test, then any other."""
+    found = dict.fromkeys(name for one in evaluations for name in one.splits)
+    usual = [name for name in ("train", "validation", "test") if name in found]
+    return usual + [name for name in found if name not in usual]
+
+
+def check_one_problem(evaluations: Sequence[Evaluation]) -> None:
+    """Refuse an empty list, and groups that are not comparable because they partition different data.
+
+    Raises:
+        UserError: no evaluation, or more than one data set, target or grouping.
+    """
+    problems = {(one.dataset, one.target, one.group) for one in evaluations}
+    if not problems:
+        raise UserError("no evaluation to compare; evaluate at least one method first")
+    if len(problems) > 1:
+        named = ", ".join("/".join(problem) for problem in sorted(problems))
+        raise UserError(f"groups of different data cannot share a table, got {named}; compare one at a time")
+
+
+def method_groups(evaluations: Sequence[Evaluation], sparsity: float, split: str) -> list[MethodGroups]:
+    """Average every group over the seeds of each method, methods in order of first appearance.
+
+    Raises:
+        UserError: as :func:`check_one_problem`, and if nothing was evaluated at ``sparsity`` on ``split``.
+    """
+    check_one_problem(evaluations)
+    runs: dict[str, list[Evaluation]] = {}
+    for one in evaluations:
+        if one.sparsity == sparsity and split in one.splits:
+            runs.setdefault(one.method, []).append(one)
+    if not runs:
+        known = ", ".join(plain_percent(value) for value in sparsities_of(evaluations))
+        raise UserError(
+            f"nothing was evaluated on split '{split}' at {plain_percent(sparsity)} % sparsity; "
+            f"sparsities: {known}; splits: {', '.join(splits_of(evaluations))}"
+        )
+    return [_method_groups(method, split, of_method) for method, of_method in runs.items()]
+
+
+def _method_groups(method: str, split: str, runs: Sequence[Evaluation]) -> MethodGroups:
+    results: dict[str, list[GroupResult]] = {}
+    for run in runs:
+        for group in run.splits[split].groups:
+            results.setdefault(group.name, []).append(group)
+    return MethodGroups(
+        method=method,
+        tolerance=runs[0].tolerance,
+        overall_gap=mean_over_seeds([run.splits[split].overall_gap for run in runs]),
+        accuracy=mean_over_seeds([run.splits[split].accuracy for run in runs]),
+        groups={name: _group_figures(name, of_group) for name, of_group in results.items()},
+    )
+
+
+def _group_figures(name: str, results: Sequence[GroupResult]) -> GroupFigures:
+    return GroupFigures(
+        name=name,
+        count=results[0].count,
+        dense_accuracy=_mean([one.dense_accuracy for one in results]),
+        accuracy=_mean([one.accuracy for one in results]),
+        gap=_mean([one.gap for one in results]),
+        excess_gap=_mean([one.excess_gap for one in results]),
+    )
+
+
+def _mean(values: Sequence[float | None]) -> SeedMean | None:
+    known = [value for value in values if value is not None]
+    return mean_over_seeds(known) if known else None
+
+
+def worst_first(methods: Sequence[MethodGroups]) -> list[str]:
+    """Return all group names, the one with the largest mean excess gap under any method first."""
+    worst: dict[str, float] = {}
+    for method in methods:
+        for name, group in method.groups.items():
+            worst[name] = max(worst.get(name, NO_SEED), excess_of(group))
+    return sorted(worst, key=lambda name: -worst[name])
+
+
+def excess_of(group: GroupFigures | None) -> float:
+    """Mean excess gap of a group; minus infinity where there is no estimate, so that it is never the worst."""
+    return NO_SEED if group is None or group.excess_gap is None else group.excess_gap.mean
+
+
+def write_group_results_csv(evaluations: Sequence[Evaluation], path: Path) -> None:
+    """Write ``group_results.csv``: a row a run, split and group; percent and points, losses in nats.
+
+    Raises:
+        UserError: there is no evaluation.
+    """
+    if not evaluations:
+        raise UserError(f"{path.name}: no evaluation to list; evaluate at least one method first")
+    write_records([record for one in evaluations for record in _group_records(one)], path)
+
+
+def _group_records(run: Evaluation) -> list[dict[str, str]]:
+    head = {
+        "dataset": run.dataset,
+        "target": run.target,
+        "group": run.group,
+        "model": run.model,
+        "seed": str(run.seed),
+        "sparsity_percent": plain_percent(run.sparsity),
+        "method": run.method,
+        "tolerance_percent": plain_percent(run.tolerance),
+    }
+    return [
+        {
+            **head,
+            "split": split,
+            "group_name": group.name,
+            "count": str(group.count),
+            "dense_accuracy": _number(group.dense_accuracy, 100),
+            "accuracy": _number(group.accuracy, 100),
+            "dense_loss": _number(group.dense_loss, 1),
+            "loss": _number(group.loss, 1),
+            "gap": _number(group.gap, 100),
+            "excess_gap": _number(group.excess_gap, 100),
+            "churn": _number(group.churn, 100),
+            "excessive_loss": _number(group.excessive_loss, 1),
+        }
+        for split, result in run.splits.items()
+        for group in result.groups
+    ]
+
+
+def _number(value: float | None, scale: int) -> str:
+    return "" if value is None else f"{scale * value:z.4f}"

@@ -1,0 +1,48 @@
+"""A mean over seeds and how people read it: fractions inside, percent and percentage points outside."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+NO_ESTIMATE = "–"
+
+
+@dataclass(frozen=True)
+class SeedMean:
+    """Mean, sample standard deviation (None with one seed) and number of seeds of one figure."""
+
+    mean: float
+    sd: float | None
+    count: int
+
+
+def mean_over_seeds(values: Sequence[float]) -> SeedMean:
+    """Summarise at least one value, one a seed."""
+    return SeedMean(fmean(values), stdev(values) if len(values) > 1 else None, len(values))
+
+
+def percent_text(figure: SeedMean | None, *, signed: bool = False, decimals: int = 2, with_sd: bool = True) -> str:
+    """Write a fraction in percent (or percentage points) as ``mean ± sd``; a dash without an estimate."""
+    if figure is None:
+        return NO_ESTIMATE
+    sign = "+" if signed else ""
+    mean = f"{100 * figure.mean:{sign}z.{decimals}f}"
+    return mean if figure.sd is None or not with_sd else f"{mean} ± {100 * figure.sd:.{decimals}f}"
+
+
+def plain_percent(fraction: float) -> str:
+    """Write a chosen fraction (a sparsity, a tolerance) in percent without trailing zeros."""
+    return f"{100 * fraction:.6g}"
+
+
+def duration_text(seconds: SeedMean) -> str:
+    """Write a wall-clock time in seconds as ``mean ± sd``, with a decimal below 100 seconds."""
+    decimals = 0 if seconds.mean >= 100 else 1
+    mean = f"{seconds.mean:.{decimals}f}"
+    return mean if seconds.sd is None else f"{mean} ± {seconds.sd:.{decimals}f}"
+
+
+def in_points(fraction: float) -> str:
+    """Write a fraction as a phrase, ``1 point`` or ``0.25 points``."""
+    text = plain_percent(fraction)
+    return f"{text} point" if text == "1" else f"{text} points"

@@ -1,0 +1,65 @@
+"""The comparison for the terminal (rich) and for Markdown."""
+
+from collections.abc import Sequence
+from html import escape
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from prunegap.artifacts.evaluation import Evaluation
+from prunegap.report.comparison import ComparisonRow
+from prunegap.report.grids import Cell, Grid, Mark, comparison_grid, group_grid, overview_grid
+
+STYLES: dict[Mark, str] = {"name": "", "number": "", "yes": "green", "no": "red", "over": "red", "worst": "bold red"}
+MOST_METHODS_WITH_SD = 4
+
+
+def comparison_table(rows: Sequence[ComparisonRow], split: str) -> Table:
+    """Return accuracy, disparity, churn, feasibility and time of every method on one split."""
+    return _rich_table(comparison_grid(rows, split))
+
+
+def group_table(evaluations: Sequence[Evaluation], sparsity: float, split: str) -> Table:
+    """Return the excess gap of each group (row) under each method (column) in points, the worst marked.
+
+    Raises:
+        UserError: evaluations of different data, or nothing evaluated at ``sparsity`` on ``split``.
+    """
+    methods = {one.method for one in evaluations if one.sparsity == sparsity}
+    return _rich_table(group_grid(evaluations, sparsity, split, with_sd=len(methods) <= MOST_METHODS_WITH_SD))
+
+
+def markdown_table(rows: Sequence[ComparisonRow]) -> str:
+    """Return the comparison of train and test as a Markdown table."""
+    grid = overview_grid(rows)
+    names = {index for index, cell in enumerate(grid.rows[0]) if cell.mark == "name"} if grid.rows else set[int]()
+    rule = ["---" if index in names else "---:" for index in range(len(grid.headings))]
+    lines = [grid.headings, rule, *([_markdown_text(cell) for cell in row] for row in grid.rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + f"\n\n{grid.note}\n"
+
+
+def _markdown_text(cell: Cell) -> str:
+    text = escape(cell.text, quote=False).replace("\\", "\\\\")
+    for sign in "|*_`[]":
+        text = text.replace(sign, "\\" + sign)
+    return f"**{text}**" if cell.mark in {"yes", "no"} else text
+
+
+def _rich_table(grid: Grid) -> Table:
+    table = Table(
+        title=Text(grid.title),
+        caption=Text(grid.note),
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1),
+        collapse_padding=True,
+        pad_edge=False,
+        title_justify="left",
+        caption_justify="left",
+    )
+    for index, heading in enumerate(grid.headings):
+        is_name = bool(grid.rows) and grid.rows[0][index].mark == "name"
+        table.add_column(Text(heading), justify="left" if is_name else "right", overflow="fold")
+    for row in grid.rows:
+        table.add_row(*(Text(cell.text, style=STYLES[cell.mark]) for cell in row))
+    return table

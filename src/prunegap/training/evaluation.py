@@ -1,0 +1,34 @@
+"""What a model does with each example of a split, in evaluation mode."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from prunegap.data.augment import ImageFormat
+from prunegap.data.batches import evaluation_batches
+from prunegap.data.grouped import Split
+from prunegap.gaps import Outcomes
+
+
+@torch.no_grad()
+def outcomes_of(
+    model: nn.Module,
+    split: Split,
+    image_format: ImageFormat,
+    *,
+    batch_size: int = 512,
+    autocast: torch.dtype | None = None,
+) -> Outcomes:
+    """Run ``model`` over ``split`` without augmentation and leave it in the mode it was in."""
+    training = model.training
+    model.eval()
+    predicted, losses = [], []
+    for batch in evaluation_batches(split, image_format, batch_size=batch_size):
+        with torch.autocast(batch.inputs.device.type, dtype=autocast, enabled=autocast is not None):
+            logits = model(batch.inputs)
+        logits = logits if autocast is None else logits.float()
+        losses.append(functional.cross_entropy(logits, batch.labels, reduction="none"))
+        predicted.append(logits.argmax(dim=1))
+    model.train(training)
+    classes = torch.cat(predicted)
+    return Outcomes(classes, torch.cat(losses), classes == split.labels)

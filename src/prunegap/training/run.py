@@ -1,0 +1,209 @@
+"""Training as a generator of epoch entries: dense training, GMP and fine-tuning are the same loop.
+
+The state between two epochs is all there is: saved and taken up again, a run goes on to the same bits (CPU).
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from prunegap.constraints.dual import DualState
+from prunegap.data.augment import Augmentation, ImageFormat
+from prunegap.data.batches import Batch, epoch_seed, training_batches
+from prunegap.data.grouped import Split
+from prunegap.progress import track
+from prunegap.pruning.masks import MaskedParameters, prunable_weights, sparsity_of, with_norm_masks
+from prunegap.pruning.schedule import PruningSchedule
+from prunegap.training.evaluation import outcomes_of
+from prunegap.training.recipe import Recipe
+from prunegap.training.records import EpochEntry, StepTracer, optional
+from prunegap.training.step import train_step
+
+Prune = Callable[[Mapping[str, Tensor], Mapping[str, Tensor], float], dict[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """Everything about a training that does not change while it runs.
+
+    Attributes:
+        recipe: optimizer and step-size schedule.
+        image_format: normalisation, precision and layout of the inputs.
+        augmentation: random changes of the training images.
+        seed: decides, with the epoch, order and augmentation.
+        schedule: when to prune how much; None prunes nothing.
+        prune: the pruning rule, layer-wise or global magnitude.
+        norms: norm behind each layer, from :func:`prunegap.pruning.masks.norms_after`.
+        group_names: names of the groups, for the entries.
+        autocast: precision of forward passes, None for that of the weights.
+        validation: split whose accuracy is noted every epoch.
+        keep_best: keep the weights of the epoch with the best accuracy on ``selection``.
+        selection: split that ``keep_best`` looks at (``validation`` where there is one).
+        label: what a progress bar calls the work.
+    """
+
+    recipe: Recipe
+    image_format: ImageFormat
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    seed: int = 0
+    schedule: PruningSchedule | None = None
+    prune: Prune | None = None
+    norms: Mapping[str, str] = field(default_factory=dict[str, str])
+    group_names: tuple[str, ...] = ()
+    autocast: torch.dtype | None = None
+    validation: Split | None = None
+    selection: Split | None = None
+    keep_best: bool = False
+    label: str = "training"
+
+
+@dataclass
+class TrainingState:
+    """Everything about a training that changes, between two epochs; ``epoch`` is the next one."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    masks: dict[str, Tensor]
+    epoch: int = 0
+    dual: DualState | None = None
+    tracer: StepTracer | None = None
+    entries: list[EpochEntry] = field(default_factory=list[EpochEntry])
+    best_accuracy: float = -1.0
+    best_epoch: int = -1
+    best_weights: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the whole state as nested plain values and tensors."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "masks": self.masks,
+            "epoch": self.epoch,
+            "dual": None if self.dual is None else self.dual.state_dict(),
+            "tracer": None if self.tracer is None else self.tracer.state_dict(),
+            "entries": [asdict(entry) for entry in self.entries],
+            "best": {"accuracy": self.best_accuracy, "epoch": self.best_epoch, "weights": self.best_weights},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up the state of :meth:`state_dict`."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        device = next(self.model.parameters()).device
+        self.masks = {name: mask.to(device) for name, mask in state["masks"].items()}
+        self.epoch = state["epoch"]
+        if self.dual is not None:
+            self.dual.load_state_dict(state["dual"])
+        if self.tracer is not None:
+            self.tracer.load_state_dict(state["tracer"])
+        self.entries = [EpochEntry(**entry) for entry in state["entries"]]
+        best = state["best"]
+        self.best_accuracy, self.best_epoch, self.best_weights = best["accuracy"], best["epoch"], best["weights"]
+
+
+def train(state: TrainingState, plan: TrainingPlan, split: Split, *, until: int) -> Iterator[EpochEntry]:
+    """Train from ``state.epoch`` up to, not including, epoch ``until``; yield an entry after each epoch."""
+    size = plan.recipe.batch_size
+    while state.epoch < until:
+        torch.manual_seed(epoch_seed(plan.seed, state.epoch))  # dropout draws from the global generator
+        batches = training_batches(
+            split, plan.image_format, plan.augmentation, batch_size=size, seed=plan.seed, epoch=state.epoch
+        )
+        label = f"{plan.label}: epoch {state.epoch + 1}/{until}"
+        entry = run_epoch(state, plan, track(batches, -(-len(split) // size), label))
+        state.entries.append(entry)
+        yield entry
+
+
+def prune_if_due(state: TrainingState, plan: TrainingPlan) -> None:
+    """Remove weights if the schedule asks for it at the start of ``state.epoch``."""
+    if plan.schedule is None or plan.prune is None or not plan.schedule.prunes_at(state.epoch):
+        return
+    weights = prunable_weights(state.model)
+    masks = {name: state.masks[name] for name in weights}
+    state.masks = with_norm_masks(plan.prune(weights, masks, plan.schedule.sparsity(state.epoch)), plan.norms)
+    MaskedParameters(state.model, state.masks).apply()
+
+
+def run_epoch(state: TrainingState, plan: TrainingPlan, batches: Iterable[Batch]) -> EpochEntry:
+    """Prune if due, set the step size, train on ``batches``, and advance ``state.epoch``."""
+    began = time.perf_counter()
+    prune_if_due(state, plan)
+    rate = plan.recipe.learning_rate_at(state.epoch)
+    for group in state.optimizer.param_groups:
+        group["lr"] = rate
+    masked = MaskedParameters(state.model, state.masks)
+    totals = EpochTotals(len(plan.group_names), next(state.model.parameters()).device)
+    state.model.train()
+    for batch in batches:
+        record = train_step(state.model, state.optimizer, masked, state.dual, batch, autocast=plan.autocast)
+        totals.add(record.loss, record.correct, record.weights, batch.groups)
+        if state.dual is not None and state.tracer is not None:
+            state.tracer.record(state.dual)
+    validation = _accuracy(state.model, plan, plan.validation)
+    if plan.keep_best:
+        _keep_if_best(state, validation if plan.selection is plan.validation else _accuracy(state.model, plan, plan.selection))
+    dual = state.dual
+    entry = EpochEntry(
+        epoch=state.epoch,
+        learning_rate=rate,
+        sparsity=sparsity_of(state.masks),
+        train_loss=totals.mean_loss(),
+        train_accuracy=totals.accuracy(),
+        validation_accuracy=validation,
+        multipliers={} if dual is None else dict(zip(dual.names, dual.multipliers.tolist(), strict=True)),
+        violations={} if dual is None else dict(zip(dual.names, optional(dual.violations.tolist()), strict=True)),
+        negative_weight_share=totals.negative_share(),
+        seconds=time.perf_counter() - began,
+        group_accuracy=dict(zip(plan.group_names, optional(totals.group_accuracy()), strict=True)),
+    )
+    state.epoch += 1
+    return entry
+
+
+class EpochTotals:
+    """Running sums of an epoch, on the device until they are asked for."""
+
+    def __init__(self, num_groups: int, device: torch.device) -> None:
+        self._sums = torch.zeros(4, dtype=torch.float64, device=device)  # loss, correct, examples, negative weights
+        self._group = torch.zeros(2, num_groups, dtype=torch.float64, device=device)  # correct, examples
+
+    def add(self, loss: Tensor, correct: Tensor, weights: Tensor | None, groups: Tensor) -> None:
+        """Add one batch."""
+        hits = correct.double()
+        negative = hits.new_zeros(()) if weights is None else (weights < 0).sum()
+        self._sums += torch.stack([loss.double().sum(), hits.sum(), hits.new_full((), len(hits)), negative.double()])
+        if self._group.numel():
+            self._group.index_add_(1, groups, torch.stack([hits, torch.ones_like(hits)]))
+
+    def mean_loss(self) -> float:
+        """Mean loss over the epoch's batches, in nats."""
+        return float(self._sums[0] / self._sums[2])
+
+    def accuracy(self) -> float:
+        """Share of correct examples over the epoch's batches."""
+        return float(self._sums[1] / self._sums[2])
+
+    def negative_share(self) -> float:
+        """Share of examples whose loss had a negative weight."""
+        return float(self._sums[3] / self._sums[2])
+
+    def group_accuracy(self) -> list[float]:
+        """Accuracy per group, NaN for one that did not come."""
+        return (self._group[0] / self._group[1]).tolist()
+
+
+def _accuracy(model: nn.Module, plan: TrainingPlan, split: Split | None) -> float | None:
+    if split is None:
+        return None
+    return float(outcomes_of(model, split, plan.image_format, autocast=plan.autocast).correct.double().mean())
+
+
+def _keep_if_best(state: TrainingState, accuracy: float | None) -> None:
+    if accuracy is not None and accuracy > state.best_accuracy:
+        state.best_accuracy, state.best_epoch = accuracy, state.epoch
+        state.best_weights = {name: value.clone() for name, value in state.model.state_dict().items()}

@@ -1,0 +1,109 @@
+"""Nested plain values and tensors in one safetensors file: checkpoints and optimizer states, without pickle.
+
+The tensors are the file's tensors; everything else is JSON in its metadata, where a tensor is a reference.
+Types come back as they were: integer keys stay integers, tuples stay tuples, floats keep every bit.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from prunegap.errors import UserError
+
+Tree: TypeAlias = "None | bool | int | float | str | Tensor | list[Any] | tuple[Any, ...] | Mapping[Any, Any]"
+STRUCTURE = "structure"
+
+
+def save_tree(path: Path, tree: Tree) -> None:
+    """Write a tree to ``path``: beside it first, then renamed, so that a crash leaves the old file or none.
+
+    Args:
+        path: the one file, by custom ``*.safetensors``.
+        tree: None, booleans, numbers, strings and tensors in lists, tuples and mappings, nested at will;
+            keys are None, booleans, numbers or strings.
+
+    Raises:
+        TypeError: a value of another type.
+    """
+    tensors: dict[str, Tensor] = {}
+    structure = json.dumps(_encode(tree, tensors))
+    write_tensors(path, tensors, {STRUCTURE: structure})
+
+
+def load_tree(path: Path) -> Any:  # noqa: ANN401 - whatever was saved
+    """Read what :func:`save_tree` wrote; tensors on the CPU, mappings as dicts.
+
+    Raises:
+        UserError: no such file, a damaged one, or one that holds no tree.
+    """
+    tensors, metadata = read_tensors(path)
+    if STRUCTURE not in metadata:
+        raise UserError(f"{path}: holds tensors but no structure; it was not written as a checkpoint or training state")
+    return _decode(json.loads(metadata[STRUCTURE]), tensors)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Write one safetensors file, atomically; strides and shared storage are given up, values kept.
+
+    Not ``save_file``: that makes files only their owner can read, and the next stage may be another user.
+    """
+    plain = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
+    beside = path.with_name(path.name + ".partial")
+    with beside.open("wb") as file:
+        file.write(save(plain, dict(metadata or {})))
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors and the metadata of a safetensors file.
+
+    Raises:
+        UserError: no such file, or one that is truncated or no safetensors file.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            # clones: the tensors of an open file are a view of it and would change with it
+            return {name: file.get_tensor(name).clone() for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path}: not a whole safetensors file ({error}); fetch or write it again") from None
+
+
+def _encode(value: Tree, tensors: dict[str, Tensor]) -> Any:  # noqa: ANN401
+    if value is None or type(value) in {bool, int, float, str}:
+        return value
+    if isinstance(value, Tensor):
+        name = str(len(tensors))
+        tensors[name] = value
+        return {"tensor": name}
+    if isinstance(value, list):
+        return [_encode(item, tensors) for item in cast("list[Tree]", value)]
+    if type(value) is tuple:
+        return {"tuple": [_encode(item, tensors) for item in value]}
+    if isinstance(value, Mapping):
+        items = cast("Mapping[Tree, Tree]", value).items()
+        return {"mapping": [[_encode(key, tensors), _encode(item, tensors)] for key, item in items]}
+    raise TypeError(f"a tree holds plain values and tensors, got {type(value).__name__}: {value!r:.80}")
+
+
+def _decode(value: Any, tensors: Mapping[str, Tensor]) -> Any:  # noqa: ANN401
+    if isinstance(value, list):
+        return [_decode(item, tensors) for item in cast("list[Any]", value)]
+    if not isinstance(value, dict):
+        return value
+    ((tag, content),) = cast("dict[str, Any]", value).items()
+    if tag == "tensor":
+        return tensors[content]
+    if tag == "tuple":
+        return tuple(_decode(item, tensors) for item in content)
+    return {_decode(key, tensors): _decode(item, tensors) for key, item in content}

@@ -1,0 +1,148 @@
+"""Evaluations and histories of a simulated pruning: outcomes drawn from a seed, figures from ``prunegap.gaps``."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+import torch
+
+from prunegap.artifacts.evaluation import Evaluation, GroupResult, SplitResult
+from prunegap.artifacts.history import EpochEntry, History, StepTrace
+from prunegap.gaps import GapReport, Outcomes, compare_outcomes
+
+METHOD_HARM = {"nft": 0.12, "el_rb": 0.07, "ceag": 0.02}
+
+
+def _outcomes(draw: np.random.Generator, accuracy: np.ndarray) -> Outcomes:
+    correct = torch.from_numpy(draw.random(len(accuracy)) < accuracy)
+    loss = torch.from_numpy(draw.gamma(2.0, 0.2, len(accuracy))) + (~correct).double()
+    return Outcomes(correct.long(), loss, correct)
+
+
+def _optional(value: torch.Tensor) -> float | None:
+    return None if math.isnan(value.item()) else value.item()
+
+
+def split_result(report: GapReport, names: Sequence[str], tolerance: float) -> SplitResult:
+    """The record of one split from its gap report."""
+    groups = tuple(
+        GroupResult(
+            name,
+            int(report.dense.group_count[index]),
+            *(
+                _optional(values[index])
+                for values in (
+                    report.dense.group_accuracy,
+                    report.sparse.group_accuracy,
+                    report.dense.group_loss,
+                    report.sparse.group_loss,
+                    report.group_gap,
+                    report.excess_gap,
+                    report.group_churn,
+                    report.excessive_loss,
+                )
+            ),
+        )
+        for index, name in enumerate(names)
+    )
+    return SplitResult(
+        dense_accuracy=report.dense.accuracy.item(),
+        accuracy=report.sparse.accuracy.item(),
+        dense_loss=report.dense.loss.item(),
+        loss=report.sparse.loss.item(),
+        overall_gap=report.overall_gap.item(),
+        max_psi=report.max_psi.item(),
+        psi_pw=report.psi_pw.item(),
+        churn=report.churn.item(),
+        excessive_loss_spread=report.excessive_loss_spread.item(),
+        group_accuracy_spread=report.group_accuracy_spread.item(),
+        feasible=report.max_psi.item() <= tolerance,
+        groups=groups,
+    )
+
+
+def simulated_evaluations(
+    *,
+    names: Sequence[str] = ("White", "Black", "Asian", "Indian", "Others"),
+    seeds: Sequence[int] = (0, 1, 2),
+    sparsities: Sequence[float] = (0.9,),
+    methods: Sequence[str] = ("nft", "el_rb", "ceag"),
+    splits: Sequence[str] = ("train", "test"),
+    tolerance: float = 0.03,
+    empty_group: bool = False,
+    per_group: int = 60,
+) -> list[Evaluation]:
+    """Draw dense and sparse outcomes; the sparse model is hurt by ``METHOD_HARM`` and more in later groups."""
+    count = len(names)
+    groups = torch.arange(per_group * count) % (count - 1 if empty_group else count)
+    share = groups.numpy() / max(1, count - 1)
+    made: list[Evaluation] = []
+    for seed in seeds:
+        for sparsity in sparsities:
+            for place, method in enumerate(methods):
+                draw = np.random.default_rng([seed, int(1000 * sparsity), place])
+                harm = METHOD_HARM.get(method, 0.05) * sparsity
+                results: dict[str, SplitResult] = {}
+                for split in splits:
+                    base = np.full(len(share), 0.97 if split == "train" else 0.85)
+                    dense = _outcomes(draw, base)
+                    sparse = _outcomes(draw, base - harm * (0.3 + 2 * share**2))
+                    report = compare_outcomes(dense, sparse, groups, count)
+                    results[split] = split_result(report, names, tolerance)
+                made.append(
+                    Evaluation(
+                        dataset="faces",
+                        target="race",
+                        group="race",
+                        model="small_cnn",
+                        seed=seed,
+                        sparsity=sparsity,
+                        achieved_sparsity=sparsity + 0.001 * seed,
+                        method=method,
+                        tolerance=tolerance,
+                        seconds=100.0 + 10 * place + seed,
+                        splits=results,
+                    )
+                )
+    return made
+
+
+def simulated_history(
+    *,
+    names: Sequence[str] = ("White", "Black", "Asian"),
+    method: str = "ceag",
+    seed: int = 0,
+    sparsity: float = 0.9,
+    tolerance: float = 0.03,
+    steps: int = 200,
+) -> History:
+    """Dual ascent against violations that decay as the multipliers grow, unobserved for the first steps."""
+    draw = np.random.default_rng(seed)
+    count = len(names) + 1
+    multipliers = np.zeros(count)
+    rows: list[list[float | None]] = []
+    trail: list[list[float]] = []
+    for step in range(steps):
+        violation = 0.1 / np.arange(1, count + 1) - 0.2 * multipliers + 0.01 * draw.standard_normal(count)
+        violation[-1], multipliers[-1] = violation[:-1].max(), multipliers[:-1].max()
+        seen = step >= 10
+        rows.append([float(value) if seen else None for value in violation])
+        if seen:
+            multipliers[:-1] = np.maximum(0, multipliers[:-1] + 0.05 * violation[:-1])
+        trail.append([float(value) for value in multipliers])
+    trace = StepTrace((*names, "maximum"), tuple(range(steps)), rows, trail)
+    entry = EpochEntry(5, 0.01, sparsity, 0.4, 0.9, None, {}, {}, 0.0, 1.0)
+    return History(method, seed, sparsity, tolerance, (entry,), trace)
+
+
+@pytest.fixture
+def simulate() -> Callable[..., list[Evaluation]]:
+    """Make evaluations of a simulated pruning."""
+    return simulated_evaluations
+
+
+@pytest.fixture
+def simulate_history() -> Callable[..., History]:
+    """Make the history of a simulated dual ascent."""
+    return simulated_history
