@@ -28,6 +28,10 @@ class Outcomes:
     loss: ExampleFloats
     correct: ExampleBools
 
+    def to(self, device: torch.device) -> "Outcomes":
+        """Return the same outcomes on ``device``."""
+        return Outcomes(self.predicted.to(device), self.loss.to(device), self.correct.to(device))
+
 
 @dataclass(frozen=True)
 class GroupPerformance:

@@ -1,6 +1,6 @@
 """Progress of long work: whoever shows it (a terminal) sets how; whoever works only says what it goes through."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol, TypeVar
@@ -30,7 +30,7 @@ def track(work: Iterable[T], total: int, label: str) -> Iterable[T]:
 
 
 @contextmanager
-def shown_by(progress: Progress) -> Iterator[None]:
+def shown_by(progress: Progress) -> Generator[None]:
     """Show all progress inside the block with ``progress``."""
     token = _shown.set(progress)
     try:

@@ -1,4 +1,4 @@
-"""Evaluations and histories of a simulated pruning: outcomes drawn from a seed, figures from ``prunegap.gaps``."""
+"""Evaluations and histories of a simulated pruning: drawn outcomes, figures from ``prunegap.gaps``."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -73,7 +73,7 @@ def simulated_evaluations(
     empty_group: bool = False,
     per_group: int = 60,
 ) -> list[Evaluation]:
-    """Draw dense and sparse outcomes; the sparse model is hurt by ``METHOD_HARM`` and more in later groups."""
+    """Draw dense and sparse outcomes; the sparse one is hurt by ``METHOD_HARM`` and more in later groups."""
     count = len(names)
     groups = torch.arange(per_group * count) % (count - 1 if empty_group else count)
     share = groups.numpy() / max(1, count - 1)

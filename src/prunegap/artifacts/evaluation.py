@@ -4,13 +4,15 @@ Fractions and nats inside; an estimate that does not exist (a group without exam
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from prunegap.artifacts.manifest import write_json
 
 EVALUATION = "evaluation.json"
+EVALUATIONS = "evaluations.json"
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,24 @@ def save_evaluation(folder: Path, evaluation: Evaluation) -> None:
 
 def load_evaluation(folder: Path) -> Evaluation:
     """Read what :func:`save_evaluation` wrote."""
-    raw = json.loads((folder / EVALUATION).read_text())
-    splits = {
-        name: SplitResult(**{**split, "groups": tuple(GroupResult(**group) for group in split["groups"])})
-        for name, split in raw.pop("splits").items()
-    }
-    return Evaluation(**raw, splits=splits)
+    return _evaluation(json.loads((folder / EVALUATION).read_text()))
+
+
+def save_evaluations(folder: Path, evaluations: Sequence[Evaluation]) -> None:
+    """Write ``evaluations.json``: every evaluation of a comparison, in order."""
+    write_json(folder / EVALUATIONS, [asdict(evaluation) for evaluation in evaluations])
+
+
+def load_evaluations(folder: Path) -> list[Evaluation]:
+    """Read what :func:`save_evaluations` wrote."""
+    return [_evaluation(raw) for raw in json.loads((folder / EVALUATIONS).read_text())]
+
+
+def _evaluation(raw: dict[str, Any]) -> Evaluation:
+    splits: Any = {name: _split(split) for name, split in raw["splits"].items()}
+    return Evaluation(**{**raw, "splits": splits})
+
+
+def _split(raw: dict[str, Any]) -> SplitResult:
+    groups: Any = tuple(GroupResult(**group) for group in raw["groups"])
+    return SplitResult(**{**raw, "groups": groups})

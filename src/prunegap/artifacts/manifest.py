@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -84,9 +84,13 @@ def read_manifest(path: Path, kind: str) -> Manifest:
     try:
         manifest = Manifest(**json.loads((path / MANIFEST).read_text()))
     except FileNotFoundError:
-        raise UserError(f"{path}: no {kind} artifact there ({MANIFEST} is missing); name the folder a stage wrote") from None
+        raise UserError(
+            f"{path}: no {kind} artifact there ({MANIFEST} is missing); name the folder a stage wrote"
+        ) from None
     except (json.JSONDecodeError, TypeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path / MANIFEST}: unreadable manifest ({error}); run the stage that wrote it again") from None
+        raise UserError(
+            f"{path / MANIFEST}: unreadable manifest ({error}); run the stage that wrote it again"
+        ) from None
     if manifest.kind != kind:
         raise UserError(f"{path}: expected an artifact of kind '{kind}', found '{manifest.kind}'")
     if manifest.schema_version != SCHEMA_VERSION:
@@ -131,7 +135,7 @@ def write_json(path: Path, value: object) -> None:
 
 
 @contextmanager
-def clear_disk_errors(path: Path) -> Iterator[None]:
+def clear_disk_errors(path: Path) -> Generator[None]:
     """Turn a full disk, a read-only or forbidden folder into a :class:`UserError` that names the folder."""
     try:
         yield

@@ -80,7 +80,9 @@ class DualState:
         """
         values = loss if self.formulation.measures == "loss" else correct.to(loss.dtype)
         counts = _sum_by_group(torch.ones_like(loss), groups, self._num_groups)
-        measured = self._measure_batch(values, groups, counts) if self.buffers is None else self._measure(values, groups)
+        measured = (
+            self._measure_batch(values, groups, counts) if self.buffers is None else self._measure(values, groups)
+        )
         self.violations = self.formulation.violation(measured)
         ascended = self.multipliers + self.settings.step_size * self.violations.nan_to_num(nan=0.0)
         self.multipliers = self.formulation.project(ascended)

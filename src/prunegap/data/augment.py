@@ -53,7 +53,9 @@ class AugmentationDraw:
         return images if self.shifts is None else shift_images(images, self.shifts[index], self.reach)
 
 
-def draw(augmentation: Augmentation, examples: int, generator: torch.Generator, device: torch.device) -> AugmentationDraw:
+def draw(
+    augmentation: Augmentation, examples: int, generator: torch.Generator, device: torch.device
+) -> AugmentationDraw:
     """Draw one epoch's augmentation of every example on the CPU and move it to ``device`` once."""
     flips = torch.rand(examples, generator=generator) < 0.5 if augmentation.flip else None
     reach = augmentation.shift

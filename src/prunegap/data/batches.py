@@ -30,7 +30,13 @@ def epoch_seed(seed: int, epoch: int) -> int:
 
 
 def training_batches(
-    split: Split, image_format: ImageFormat, augmentation: Augmentation, *, batch_size: int, seed: int, epoch: int
+    split: Split,
+    image_format: ImageFormat,
+    augmentation: Augmentation,
+    *,
+    batch_size: int,
+    seed: int,
+    epoch: int,
 ) -> Iterator[Batch]:
     """Yield one shuffled epoch; the last, partial batch is kept unless it holds a single example.
 

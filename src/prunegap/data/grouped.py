@@ -34,7 +34,8 @@ class GroupedDataset:
 
     ``channel_mean`` and ``channel_std`` are in units of the pixel range 0..1 and normalise the images.
     ``attributes`` holds, per split, every attribute of each example as an index into ``attribute_values``;
-    the group of an example is the row-major index over the attributes in ``group_by``.
+    ``target`` is the attribute that is predicted; the group of an example is the row-major index over the
+    attributes in ``group_by``.
     """
 
     splits: Mapping[str, Split]
@@ -42,6 +43,7 @@ class GroupedDataset:
     group_names: Sequence[str]
     channel_mean: Sequence[float]
     channel_std: Sequence[float]
+    target: str = ""
     group_by: Sequence[str] = ()
     attribute_values: Mapping[str, Sequence[str]] | None = None
     attributes: Mapping[str, Mapping[str, ExampleInts]] | None = None

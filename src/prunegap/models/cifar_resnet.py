@@ -14,7 +14,7 @@ CIFAR_BLOCKS = {20: 3, 32: 5, 44: 7, 56: 9}
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions with batch norm around a shortcut.
 
-    The shortcut is the identity unless the stride or the width changes; then a 1x1 convolution with batch norm.
+    The shortcut is the identity, or a 1x1 convolution and a batch norm where the stride or the width changes.
     """
 
     def __init__(self, in_channels: int, channels: int, stride: int) -> None:

@@ -20,9 +20,10 @@ def check_dimensions(model: nn.Module, spec: ModelSpec) -> None:
     try:
         scores = dry_forward(model.eval(), spec)
     except Exception as error:  # whatever a layer raises on a size it cannot take
+        size = f"{spec.in_channels} x {spec.image_size} x {spec.image_size}"
         raise UserError(
-            f"model '{spec.name}' cannot take {spec.in_channels} x {spec.image_size} x {spec.image_size} images "
-            f"({one_line(error)}); choose another model or another image size in prepare_data"
+            f"model '{spec.name}' cannot take {size} images ({one_line(error)}); "
+            "choose another model or another image size in prepare_data"
         ) from error
     finally:
         for module, mode in training.items():
@@ -30,7 +31,7 @@ def check_dimensions(model: nn.Module, spec: ModelSpec) -> None:
     if not isinstance(scores, Tensor) or scores.shape[1:] != (spec.num_classes,):
         found = f"shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else f"a {type(scores).__name__}"
         raise UserError(
-            f"model '{spec.name}' must return one tensor of shape (n, {spec.num_classes}), it returned {found}"
+            f"model '{spec.name}' must return a tensor of shape (n, {spec.num_classes}), it returned {found}"
         )
 
 

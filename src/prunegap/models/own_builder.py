@@ -32,7 +32,9 @@ def build_own(spec: ModelSpec) -> nn.Module:
         ) from None
     model = builder(**dimensions)
     if not isinstance(model, nn.Module):
-        raise UserError(f"model '{spec.name}' must return a torch.nn.Module, it returned a {type(model).__name__}")
+        raise UserError(
+            f"model '{spec.name}' must return a torch.nn.Module, it returned a {type(model).__name__}"
+        )
     return model
 
 
@@ -52,7 +54,8 @@ def find_builder(name: str) -> Callable[..., object]:
         ) from error
     builder = getattr(module, function_name, None)
     if not callable(builder):
-        functions = [key for key, value in vars(module).items() if callable(value) and not key.startswith("_")]
+        members = inspect.getmembers(module, inspect.isfunction)
+        functions = [key for key, value in members if value.__module__ == module_name]
         hint = did_you_mean(function_name, functions)
         raise UserError(f"model '{name}': module '{module_name}' has no function '{function_name}'{hint}")
     return builder

@@ -1,7 +1,7 @@
 """A small network for small images: two convolutions and three linear layers, as in Tran et al. (2022).
 
-The paper names the layers and not their sizes; these are ours. The average pool in the middle gives the first
-linear layer 64 x 4 x 4 inputs whatever the image size, so that 8 x 8 and 64 x 64 images cost the same weights.
+The paper names the layers and not their sizes; these are ours. The average pool in the middle gives the
+first linear layer 64 x 4 x 4 inputs whatever the image size: 8 x 8 and 64 x 64 images cost the same weights.
 Nothing works in place: T22's Hessian eigenvalues differentiate through this network twice.
 """
 

@@ -1,6 +1,7 @@
 """Loading weights by name: strictly, or with one line that says what does not fit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -36,7 +37,8 @@ def classifier_name(model: nn.Module) -> str:
     Raises:
         UserError: the model has none.
     """
-    names = [name for name, module in model.named_modules() if isinstance(module, WEIGHTED)]
+    modules = cast("Iterable[tuple[str, nn.Module]]", model.named_modules())
+    names = [name for name, module in modules if isinstance(module, WEIGHTED)]
     if not names:
         raise UserError(f"model {type(model).__name__} has no convolution or linear layer")
     return names[-1]

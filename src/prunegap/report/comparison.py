@@ -1,8 +1,8 @@
 """Evaluations summarised over seeds, a row a sparsity and method: ``comparison.csv``.
 
-Every figure is computed for each seed and then averaged, as in the published tables: ``max_psi`` is the mean of
-the seeds' maxima, so it can exceed the mean excess gap of every single group. A method is feasible on train when
-its mean train ``max_psi`` is within the tolerance.
+Every figure is computed for each seed and then averaged, as in the published tables: ``max_psi`` is the mean
+of the seeds' maxima, so it can exceed the mean excess gap of every single group. A method is feasible on
+train when its mean train ``max_psi`` is within the tolerance.
 """
 
 import csv
@@ -103,18 +103,18 @@ def _check_alike(runs: Sequence[Evaluation]) -> None:
         raise UserError(f"{what}: seed {twice} is evaluated twice; give each evaluation once")
     if len(tolerances := {run.tolerance for run in runs}) > 1:
         values = " and ".join(plain_percent(value) for value in sorted(tolerances))
-        raise UserError(f"{what}: tolerances of {values} points must not be averaged; compare one tolerance at a time")
+        raise UserError(f"{what}: tolerances of {values} points cannot be averaged; compare one at a time")
     if len(models := {run.model for run in runs}) > 1:
         raise UserError(
-            f"{what}: models {' and '.join(sorted(models))} must not be averaged; compare one model at a time"
+            f"{what}: models {' and '.join(sorted(models))} cannot be averaged; compare one model at a time"
         )
 
 
 def write_comparison_csv(rows: Sequence[ComparisonRow], path: Path) -> None:
     """Write ``comparison.csv``: the columns of the published figures first, then more.
 
-    Accuracies, gaps and churn are in percent or percentage points, losses in nats; a standard deviation is blank
-    with one seed, and every figure of a split that was not evaluated is blank.
+    Accuracies, gaps and churn are in percent or percentage points, losses in nats; a standard deviation is
+    blank with one seed, and every figure of a split that was not evaluated is blank.
 
     Raises:
         UserError: there is no row.

@@ -1,4 +1,4 @@
-"""Tables as plain cells with marks, so that the terminal, Markdown and HTML show the same words and numbers."""
+"""Tables as plain cells with marks: the terminal, Markdown and HTML show the same words and numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,14 +6,15 @@ from typing import Literal
 
 from prunegap.artifacts.evaluation import Evaluation
 from prunegap.report.comparison import ComparisonRow
-from prunegap.report.groups import MethodGroups, excess_of, method_groups, worst_first
+from prunegap.report.groups import MethodGroups, excess_of, method_groups, worst_first, worst_group
 from prunegap.report.seed_mean import NO_ESTIMATE, duration_text, percent_text, plain_percent
 
 MAX_GROUP_ROWS = 12
 WORST_GROUP_ROWS = 10
-WORST_SIGN = "▲"
+WORST_SIGN, OVER_SIGN = "▲", "!"
+FEASIBLE = "feasible on train"
 
-Mark = Literal["name", "number", "yes", "no", "over", "worst"]
+Mark = Literal["name", "number", "yes", "no", "over", "worst", "worst_over"]
 
 
 @dataclass(frozen=True)
@@ -34,20 +35,22 @@ class Grid:
     note: str
 
 
-def comparison_grid(rows: Sequence[ComparisonRow], split: str) -> Grid:
+def comparison_grid(rows: Sequence[ComparisonRow], split: str, *, seconds_sd: bool = True) -> Grid:
     """One split: accuracy, disparity and churn of every method; a dash where the split was not evaluated."""
-    headings = ("sparsity %", "method", "accuracy %", "max psi", "Psi_PW", "churn %", "feasible on train", "seconds")
-    cells = tuple((*_names(row), *_split_cells(row, split), feasible_cell(row), _seconds(row)) for row in rows)
+    headings = ("sparsity %", "method", "accuracy %", "max psi", "Psi_PW", "churn %", FEASIBLE, "seconds")
+    cells = tuple(
+        (*_names(row), *_split_cells(row, split), feasible_cell(row), _seconds(row, seconds_sd)) for row in rows
+    )
     return _with_problem(rows, Grid(f"{split} split", headings, cells, seeds_note(rows)))
 
 
 def overview_grid(rows: Sequence[ComparisonRow]) -> Grid:
     """Train and test beside each other in one short table."""
-    headings = ("sparsity %", "method", "feasible on train", "train accuracy %", "train max psi", "test accuracy %")
-    headings = (*headings, "test max psi", "test Psi_PW", "test churn %")
+    on_train = (FEASIBLE, "train accuracy %", "train max psi")
+    on_test = ("test accuracy %", "test max psi", "test Psi_PW", "test churn %")
+    headings = ("sparsity %", "method", *on_train, *on_test)
     cells = tuple(
-        (*_names(row), feasible_cell(row), *_split_cells(row, "train")[:2], *_split_cells(row, "test"))
-        for row in rows
+        (*_names(row), feasible_cell(row), *_split_cells(row, "train")[:2], *_split_cells(row, "test")) for row in rows
     )
     return _with_problem(rows, Grid("Comparison", headings, cells, seeds_note(rows)))
 
@@ -73,8 +76,8 @@ def feasible_cell(row: ComparisonRow) -> Cell:
     return Cell(word if count == 1 else f"{word} {row.feasible_seeds}/{count}", word)
 
 
-def _seconds(row: ComparisonRow) -> Cell:
-    return Cell(duration_text(row.seconds))
+def _seconds(row: ComparisonRow, with_sd: bool) -> Cell:
+    return Cell(duration_text(row.seconds, with_sd=with_sd))
 
 
 def _with_problem(rows: Sequence[ComparisonRow], grid: Grid) -> Grid:
@@ -92,31 +95,34 @@ def seeds_note(rows: Sequence[ComparisonRow]) -> str:
     if not counts or counts[-1] == 1:
         return f"One seed; {units}."
     span = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    fraction = "; feasible: mean over seeds, then the seeds that are feasible by themselves"
-    return f"Mean ± standard deviation over {span} seeds; {units}{fraction}."
+    feasible = "feasible on train: by the mean over seeds, then how many seeds are feasible alone"
+    return f"Mean ± standard deviation over {span} seeds; {units}; {feasible}."
 
 
 def group_grid(evaluations: Sequence[Evaluation], sparsity: float, split: str, *, with_sd: bool = True) -> Grid:
-    """Excess gap of each group under each method in points; the worst groups only when there are more than 12.
+    """Excess gap of each group under each method in points; only the worst of more than 12 groups.
 
     Raises:
         UserError: as :func:`prunegap.report.groups.method_groups`.
     """
     methods = method_groups(evaluations, sparsity, split)
     names = list(dict.fromkeys(name for method in methods for name in method.groups))
-    left_out = max(0, len(names) - WORST_GROUP_ROWS) if len(names) > MAX_GROUP_ROWS else 0
-    shown = worst_first(methods)[:WORST_GROUP_ROWS] if left_out else names
-    worst = {method.method: max(method.groups, key=lambda name: excess_of(method.groups[name])) for method in methods}
+    worst = {method.method: worst_group(method) for method in methods}
+    limit = max(WORST_GROUP_ROWS, len(set(worst.values())))
+    shown = worst_first(methods)[:limit] if len(names) > MAX_GROUP_ROWS else names
     rows = tuple(
-        (Cell(name, "name"), Cell(_count(methods, name)))
-        + tuple(_excess_cell(method, name, worst[method.method], with_sd) for method in methods)
+        (
+            Cell(name, "name"),
+            Cell(_count(methods, name)),
+            *(_excess_cell(method, name, worst[method.method], with_sd) for method in methods),
+        )
         for name in shown
     )
     return Grid(
         title=f"Excess accuracy gap on {split} at {plain_percent(sparsity)} % sparsity, in points",
         headings=("group", "examples", *(method.method for method in methods)),
         rows=rows,
-        note=_group_note(left_out),
+        note=_group_note(len(shown), len(names)),
     )
 
 
@@ -127,14 +133,19 @@ def _count(methods: Sequence[MethodGroups], name: str) -> str:
 def _excess_cell(method: MethodGroups, name: str, worst: str, with_sd: bool) -> Cell:
     group = method.groups.get(name)
     text = percent_text(None if group is None else group.excess_gap, signed=True, with_sd=with_sd)
-    if name == worst and text != NO_ESTIMATE:
-        return Cell(f"{text} {WORST_SIGN}", "worst")
-    return Cell(text, "over" if excess_of(group) > method.tolerance else "number")
+    is_over = excess_of(group) > method.tolerance
+    is_worst = name == worst and text != NO_ESTIMATE
+    mark: Mark = "number"
+    if is_over or is_worst:
+        mark = "over" if not is_worst else "worst_over" if is_over else "worst"
+    signs = [OVER_SIGN] * is_over + [WORST_SIGN] * is_worst
+    return Cell(" ".join([*signs, text]), mark)
 
 
-def _group_note(left_out: int) -> str:
-    note = f"{WORST_SIGN} the group hurt most by the method; positive: hurt more than the average."
+def _group_note(shown: int, count: int) -> str:
+    meaning = "Positive: hurt more than the average."
+    note = f"{meaning} {OVER_SIGN} above the tolerance; {WORST_SIGN} the group that the method hurts most."
+    left_out = count - shown
     if not left_out:
         return note
-    some = "1 group that is" if left_out == 1 else f"{left_out} groups that are"
-    return f"{note} The {WORST_GROUP_ROWS} worst groups; {some} hurt less left out (group_results.csv has all)."
+    return f"{note} The {shown} worst of {count} groups; {left_out} are left out (group_results.csv has all)."

@@ -1,4 +1,4 @@
-"""What each method does to each group, averaged over seeds, and ``group_results.csv`` with every single run."""
+"""What each method does to each group, averaged over seeds, and ``group_results.csv`` with every run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -112,16 +112,27 @@ def _mean(values: Sequence[float | None]) -> SeedMean | None:
 
 
 def worst_first(methods: Sequence[MethodGroups]) -> list[str]:
-    """Return all group names, the one with the largest mean excess gap under any method first."""
-    worst: dict[str, float] = {}
+    """Return all group names: first the worst group of every method, then every second worst, and so on.
+
+    Ranks are compared, not gaps: the method with the largest gaps would fill the list with its own groups.
+    Groups of equal rank are in order of their largest mean excess gap.
+    """
+    best: dict[str, tuple[int, float]] = {}
     for method in methods:
-        for name, group in method.groups.items():
-            worst[name] = max(worst.get(name, NO_SEED), excess_of(group))
-    return sorted(worst, key=lambda name: -worst[name])
+        ranked = sorted(method.groups, key=lambda name: -excess_of(method.groups[name]))
+        for rank, name in enumerate(ranked):
+            before = best.get(name, (rank, float("inf")))
+            best[name] = min(before[0], rank), min(before[1], -excess_of(method.groups[name]))
+    return sorted(best, key=lambda name: best[name])
+
+
+def worst_group(method: MethodGroups) -> str:
+    """Return the name of the group with the largest mean excess gap."""
+    return max(method.groups, key=lambda name: excess_of(method.groups[name]))
 
 
 def excess_of(group: GroupFigures | None) -> float:
-    """Mean excess gap of a group; minus infinity where there is no estimate, so that it is never the worst."""
+    """Mean excess gap of a group; minus infinity without an estimate, so that it is never the worst."""
     return NO_SEED if group is None or group.excess_gap is None else group.excess_gap.mean
 
 

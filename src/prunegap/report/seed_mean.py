@@ -35,11 +35,11 @@ def plain_percent(fraction: float) -> str:
     return f"{100 * fraction:.6g}"
 
 
-def duration_text(seconds: SeedMean) -> str:
+def duration_text(seconds: SeedMean, *, with_sd: bool = True) -> str:
     """Write a wall-clock time in seconds as ``mean ± sd``, with a decimal below 100 seconds."""
     decimals = 0 if seconds.mean >= 100 else 1
     mean = f"{seconds.mean:.{decimals}f}"
-    return mean if seconds.sd is None else f"{mean} ± {seconds.sd:.{decimals}f}"
+    return mean if seconds.sd is None or not with_sd else f"{mean} ± {seconds.sd:.{decimals}f}"
 
 
 def in_points(fraction: float) -> str:

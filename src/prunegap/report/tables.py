@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from html import escape
+from math import ceil
 
 from rich import box
+from rich.console import Group as RichGroup
 from rich.table import Table
 from rich.text import Text
 
@@ -11,23 +13,50 @@ from prunegap.artifacts.evaluation import Evaluation
 from prunegap.report.comparison import ComparisonRow
 from prunegap.report.grids import Cell, Grid, Mark, comparison_grid, group_grid, overview_grid
 
-STYLES: dict[Mark, str] = {"name": "", "number": "", "yes": "green", "no": "red", "over": "red", "worst": "bold red"}
+STYLES: dict[Mark, str] = {
+    "name": "",
+    "number": "",
+    "yes": "green",
+    "no": "red",
+    "over": "red",
+    "worst": "bold",
+    "worst_over": "bold red",
+}
 MOST_METHODS_WITH_SD = 4
+METHODS_A_TABLE = 6
+GROUP_COLUMNS = 2
+SHORT_HEADINGS = {"sparsity %": "sparsity\n%", "feasible on train": "feasible\non train"}
 
 
 def comparison_table(rows: Sequence[ComparisonRow], split: str) -> Table:
-    """Return accuracy, disparity, churn, feasibility and time of every method on one split."""
-    return _rich_table(comparison_grid(rows, split))
+    """Return accuracy, disparity, churn, feasibility and mean time of every method on one split."""
+    return _rich_table(comparison_grid(rows, split, seconds_sd=False))
 
 
-def group_table(evaluations: Sequence[Evaluation], sparsity: float, split: str) -> Table:
+def group_table(evaluations: Sequence[Evaluation], sparsity: float, split: str) -> RichGroup:
     """Return the excess gap of each group (row) under each method (column) in points, the worst marked.
+
+    More than six methods make more than one table, so that each fits a terminal of 100 columns.
 
     Raises:
         UserError: evaluations of different data, or nothing evaluated at ``sparsity`` on ``split``.
     """
     methods = {one.method for one in evaluations if one.sparsity == sparsity}
-    return _rich_table(group_grid(evaluations, sparsity, split, with_sd=len(methods) <= MOST_METHODS_WITH_SD))
+    grid = group_grid(evaluations, sparsity, split, with_sd=len(methods) <= MOST_METHODS_WITH_SD)
+    count = len(grid.headings) - GROUP_COLUMNS
+    width = ceil(count / ceil(count / METHODS_A_TABLE))
+    return RichGroup(*(_rich_table(_columns_from(grid, start, width)) for start in range(0, count, width)))
+
+
+def _columns_from(grid: Grid, start: int, width: int) -> Grid:
+    first = GROUP_COLUMNS + start
+    last = first + width
+    return Grid(
+        title="" if start else grid.title,
+        headings=grid.headings[:GROUP_COLUMNS] + grid.headings[first:last],
+        rows=tuple(row[:GROUP_COLUMNS] + row[first:last] for row in grid.rows),
+        note=grid.note if last >= len(grid.headings) else "",
+    )
 
 
 def markdown_table(rows: Sequence[ComparisonRow]) -> str:
@@ -48,8 +77,8 @@ def _markdown_text(cell: Cell) -> str:
 
 def _rich_table(grid: Grid) -> Table:
     table = Table(
-        title=Text(grid.title),
-        caption=Text(grid.note),
+        title=Text(grid.title, style="bold") if grid.title else None,
+        caption=Text(grid.note) if grid.note else None,
         box=box.SIMPLE_HEAD,
         padding=(0, 1),
         collapse_padding=True,
@@ -59,7 +88,12 @@ def _rich_table(grid: Grid) -> Table:
     )
     for index, heading in enumerate(grid.headings):
         is_name = bool(grid.rows) and grid.rows[0][index].mark == "name"
-        table.add_column(Text(heading), justify="left" if is_name else "right", overflow="fold")
+        table.add_column(
+            Text(SHORT_HEADINGS.get(heading, heading)),
+            justify="left" if is_name else "right",
+            overflow="fold",
+            no_wrap=not is_name,
+        )
     for row in grid.rows:
         table.add_row(*(Text(cell.text, style=STYLES[cell.mark]) for cell in row))
     return table

@@ -76,7 +76,7 @@ class StepTracer:
         worst = torch.stack([overall_constraint(row) for row in violations])
         largest = multipliers.amax(dim=1)
         return StepTrace(
-            names=[*(names[i] for i in active.tolist()), "maximum"],
+            names=[names[i] for i in _integers(active)] + ["maximum"],
             steps=self.steps,
             violations=[optional(row) for row in torch.column_stack([violations[:, active], worst]).tolist()],
             multipliers=torch.column_stack([multipliers[:, active], largest]).tolist(),
@@ -86,7 +86,10 @@ class StepTracer:
         """Return everything a resumed run needs."""
         state: dict[str, Any] = {"step": self.step, "steps": self.steps}
         if self.steps:
-            state |= {"violations": torch.stack(self.violations), "multipliers": torch.stack(self.multipliers)}
+            state |= {
+                "violations": torch.stack(self.violations),
+                "multipliers": torch.stack(self.multipliers),
+            }
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -99,3 +102,7 @@ class StepTracer:
 def optional(values: Sequence[float]) -> list[float | None]:
     """Return the values with None for NaN (not observed)."""
     return [None if value != value else value for value in values]  # noqa: PLR0124 - NaN differs from itself
+
+
+def _integers(values: Tensor) -> list[int]:
+    return values.tolist()

@@ -3,6 +3,7 @@
 The state between two epochs is all there is: saved and taken up again, a run goes on to the same bits (CPU).
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -15,6 +16,7 @@ from prunegap.constraints.dual import DualState
 from prunegap.data.augment import Augmentation, ImageFormat
 from prunegap.data.batches import Batch, epoch_seed, training_batches
 from prunegap.data.grouped import Split
+from prunegap.errors import UserError
 from prunegap.progress import track
 from prunegap.pruning.masks import MaskedParameters, prunable_weights, sparsity_of, with_norm_masks
 from prunegap.pruning.schedule import PruningSchedule
@@ -102,7 +104,11 @@ class TrainingState:
             self.tracer.load_state_dict(state["tracer"])
         self.entries = [EpochEntry(**entry) for entry in state["entries"]]
         best = state["best"]
-        self.best_accuracy, self.best_epoch, self.best_weights = best["accuracy"], best["epoch"], best["weights"]
+        self.best_accuracy, self.best_epoch, self.best_weights = (
+            best["accuracy"],
+            best["epoch"],
+            best["weights"],
+        )
 
 
 def train(state: TrainingState, plan: TrainingPlan, split: Split, *, until: int) -> Iterator[EpochEntry]:
@@ -144,15 +150,24 @@ def run_epoch(state: TrainingState, plan: TrainingPlan, batches: Iterable[Batch]
         totals.add(record.loss, record.correct, record.weights, batch.groups)
         if state.dual is not None and state.tracer is not None:
             state.tracer.record(state.dual)
+    loss = totals.mean_loss()
+    if not math.isfinite(loss):
+        raise UserError(
+            f"{plan.label} diverged: the mean training loss of epoch {state.epoch} is {loss}; lower learning_rate, or "
+            "dual_step_size if the method is constrained, or raise batch_size"
+        )
     validation = _accuracy(state.model, plan, plan.validation)
     if plan.keep_best:
-        _keep_if_best(state, validation if plan.selection is plan.validation else _accuracy(state.model, plan, plan.selection))
+        _keep_if_best(
+            state,
+            validation if plan.selection is plan.validation else _accuracy(state.model, plan, plan.selection),
+        )
     dual = state.dual
     entry = EpochEntry(
         epoch=state.epoch,
         learning_rate=rate,
         sparsity=sparsity_of(state.masks),
-        train_loss=totals.mean_loss(),
+        train_loss=loss,
         train_accuracy=totals.accuracy(),
         validation_accuracy=validation,
         multipliers={} if dual is None else dict(zip(dual.names, dual.multipliers.tolist(), strict=True)),

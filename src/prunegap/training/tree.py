@@ -17,7 +17,7 @@ from torch import Tensor
 
 from prunegap.errors import UserError
 
-Tree: TypeAlias = "None | bool | int | float | str | Tensor | list[Any] | tuple[Any, ...] | Mapping[Any, Any]"
+Tree: TypeAlias = "bool | int | float | str | Tensor | list[Any] | tuple[Any, ...] | Mapping[Any, Any] | None"
 STRUCTURE = "structure"
 
 
@@ -70,7 +70,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         UserError: no such file, or one that is truncated or no safetensors file.
     """
     try:
-        with safe_open(path, framework="pt") as file:
+        with cast("Any", safe_open)(path, framework="pt") as file:
             # clones: the tensors of an open file are a view of it and would change with it
             return {name: file.get_tensor(name).clone() for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except FileNotFoundError:
@@ -79,19 +79,19 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise UserError(f"{path}: not a whole safetensors file ({error}); fetch or write it again") from None
 
 
-def _encode(value: Tree, tensors: dict[str, Tensor]) -> Any:  # noqa: ANN401
+def _encode(value: object, tensors: dict[str, Tensor]) -> Any:  # noqa: ANN401
     if value is None or type(value) in {bool, int, float, str}:
         return value
     if isinstance(value, Tensor):
         name = str(len(tensors))
         tensors[name] = value
-        return {"tensor": name}
+        return {"tensor": name} | _layout(value)
     if isinstance(value, list):
-        return [_encode(item, tensors) for item in cast("list[Tree]", value)]
+        return [_encode(item, tensors) for item in cast("list[object]", value)]
     if type(value) is tuple:
-        return {"tuple": [_encode(item, tensors) for item in value]}
+        return {"tuple": [_encode(item, tensors) for item in cast("tuple[object, ...]", value)]}
     if isinstance(value, Mapping):
-        items = cast("Mapping[Tree, Tree]", value).items()
+        items = cast("Mapping[object, object]", value).items()
         return {"mapping": [[_encode(key, tensors), _encode(item, tensors)] for key, item in items]}
     raise TypeError(f"a tree holds plain values and tensors, got {type(value).__name__}: {value!r:.80}")
 
@@ -101,9 +101,18 @@ def _decode(value: Any, tensors: Mapping[str, Tensor]) -> Any:  # noqa: ANN401
         return [_decode(item, tensors) for item in cast("list[Any]", value)]
     if not isinstance(value, dict):
         return value
-    ((tag, content),) = cast("dict[str, Any]", value).items()
-    if tag == "tensor":
-        return tensors[content]
-    if tag == "tuple":
-        return tuple(_decode(item, tensors) for item in content)
-    return {_decode(key, tensors): _decode(item, tensors) for key, item in content}
+    coded = cast("dict[str, Any]", value)
+    if "tensor" in coded:
+        tensor = tensors[coded["tensor"]]
+        stride = coded.get("stride")
+        return tensor if stride is None else torch.empty_strided(tensor.shape, stride, dtype=tensor.dtype).copy_(tensor)
+    if "tuple" in coded:
+        return tuple(_decode(item, tensors) for item in coded["tuple"])
+    return {_decode(key, tensors): _decode(item, tensors) for key, item in coded["mapping"]}
+
+
+def _layout(tensor: Tensor) -> dict[str, list[int]]:
+    """Keep the strides of channels-last tensors: momentum laid out unlike its weight slows every step."""
+    plain = torch.empty(tensor.shape, device="meta").stride()
+    channels_last = tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
+    return {"stride": list(tensor.stride())} if channels_last and tensor.stride() != plain else {}

@@ -1,0 +1,5 @@
+"""``python -m prunegap``."""
+
+from prunegap.cli import main
+
+main()

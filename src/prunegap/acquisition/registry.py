@@ -1,0 +1,23 @@
+"""Weights from MLflow's model registry; MLFLOW_TRACKING_URI or MLFLOW_REGISTRY_URI says which one."""
+
+from pathlib import Path
+
+from prunegap.errors import UserError
+
+
+def download_registered(uri: str, folder: Path) -> None:
+    """Download the files of ``models:/name/version``, ``models:/name@alias`` or ``models:/model_id``.
+
+    Raises:
+        UserError: no such model, version or alias, or a registry that cannot be reached.
+    """
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+
+    try:
+        download_artifacts(artifact_uri=uri, dst_path=str(folder))
+    except MlflowException as error:
+        raise UserError(
+            f"{uri}: {error.message.splitlines()[0]} (models:/name/version or models:/name@alias; "
+            "MLFLOW_TRACKING_URI says which registry)"
+        ) from None

@@ -1,0 +1,102 @@
+"""``dataset``: packed images, labels, groups and attributes of every split, and what they are called.
+
+A safetensors file a split (``images`` NCHW uint8, ``labels``, ``groups``, ``attribute/<name>``),
+``row_names_<split>.json``, ``bad_rows.csv``, and ``dataset.json`` for the names, statistics and counts.
+"""
+
+import csv
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Protocol
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from prunegap.artifacts.manifest import write_json
+from prunegap.data.grouped import GroupedDataset, Split
+
+DATASET = "dataset.json"
+BAD_ROWS = "bad_rows.csv"
+_ATTRIBUTE = "attribute/"
+
+
+class LeftOutRow(Protocol):
+    """A row that is not in the data set, and why."""
+
+    @property
+    def name(self) -> str:
+        """Name of the row in its source."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why it cannot be used."""
+        ...
+
+
+def save_dataset(folder: Path, dataset: GroupedDataset, bad_rows: Iterable[LeftOutRow]) -> None:
+    """Write the files of a ``dataset`` artifact into a folder."""
+    for name, split in dataset.splits.items():
+        indices = {"labels": split.labels, "groups": split.groups}
+        for attribute, values in (dataset.attributes or {}).get(name, {}).items():
+            indices[_ATTRIBUTE + attribute] = values
+        # Copies of the small ones: labels and groups may be one tensor, which safetensors refuses to write twice.
+        tensors = {key: values.clone().contiguous() for key, values in indices.items()}
+        save_file({"images": split.images.contiguous(), **tensors}, folder / f"{name}.safetensors")
+        if dataset.row_names is not None:
+            write_json(folder / f"row_names_{name}.json", list(dataset.row_names[name]))
+    with (folder / BAD_ROWS).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["name", "reason"])
+        writer.writerows([row.name, row.reason] for row in bad_rows)
+    write_json(folder / DATASET, _description(dataset))
+
+
+def load_dataset(folder: Path) -> GroupedDataset:
+    """Read what :func:`save_dataset` wrote; the images are mapped from the file, not copied."""
+    raw = json.loads((folder / DATASET).read_text(encoding="utf-8"))
+    splits: dict[str, Split] = {}
+    attributes: dict[str, dict[str, Tensor]] = {}
+    row_names: dict[str, list[str]] = {}
+    for name in raw["counts"]:
+        tensors = load_file(folder / f"{name}.safetensors")
+        splits[name] = Split(tensors.pop("images"), tensors.pop("labels"), tensors.pop("groups"))
+        attributes[name] = {key.removeprefix(_ATTRIBUTE): values for key, values in tensors.items()}
+        names_file = folder / f"row_names_{name}.json"
+        if names_file.is_file():
+            row_names[name] = json.loads(names_file.read_text(encoding="utf-8"))
+    values = raw["attribute_values"]
+    return GroupedDataset(
+        splits=splits,
+        class_names=raw["class_names"],
+        group_names=raw["group_names"],
+        channel_mean=raw["channel_mean"],
+        channel_std=raw["channel_std"],
+        target=raw["target"],
+        group_by=raw["group_by"],
+        attribute_values=values,
+        attributes=None if values is None else attributes,
+        row_names=row_names or None,
+    )
+
+
+def _description(dataset: GroupedDataset) -> dict[str, Any]:
+    values = dataset.attribute_values
+    return {
+        "image_shape": list(dataset.image_shape),
+        "class_names": list(dataset.class_names),
+        "group_names": list(dataset.group_names),
+        "target": dataset.target,
+        "group_by": list(dataset.group_by),
+        "channel_mean": list(dataset.channel_mean),
+        "channel_std": list(dataset.channel_std),
+        "attribute_values": None if values is None else {name: list(one) for name, one in values.items()},
+        "counts": {
+            name: {
+                "examples": len(split),
+                "groups": dict(zip(dataset.group_names, split.group_counts(dataset.num_groups).tolist(), strict=True)),
+            }
+            for name, split in dataset.splits.items()
+        },
+    }

@@ -1,0 +1,138 @@
+"""The commands and where they meet a person: help, errors in one line, exit codes.
+
+Exit codes: 0 done, 1 something the user can put right, 2 a command line that cannot be understood, 130 stopped.
+"""
+
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from prunegap import __version__
+from prunegap.artifacts.evaluation import load_evaluations
+from prunegap.artifacts.manifest import check, write_json
+from prunegap.cli.experiment_file import read_experiment
+from prunegap.cli.stage_command import stage_command
+from prunegap.cli.terminal import Terminal
+from prunegap.errors import UserError
+from prunegap.local import LocalRunner, artifact, locked, stages_from
+from prunegap.pipeline import STAGES, prune_and_compare
+from prunegap.progress import shown_by
+from prunegap.report.comparison import summarise
+
+EXPERIMENT = "experiment.json"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="prunegap")
+def cli() -> None:
+    """Prune a classifier and bound, for every group, how much more accuracy it may lose than the average.
+
+    \b
+    prunegap run experiments/digits.yaml    the whole path, from data to comparison (skips what is done)
+    prunegap show runs/digits               the comparison, and which methods are feasible at the tolerance
+    prunegap ui runs/digits                 browse runs, masks and per-group metrics in MLflow
+
+    The other commands are the stages of a run, one each, as a container calls them.
+    """  # noqa: D301 - \b keeps click from wrapping the lines
+
+
+@cli.command()
+@click.argument("experiment", type=click.Path(path_type=Path), metavar="EXPERIMENT.yaml")
+@click.option("--workspace", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/<name>]")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, e.g. prune.seed=3.")
+@click.option("--from", "redo_from", metavar="STAGE", help="Do this stage and all after it again.")
+@click.option(
+    "--tracking-uri", metavar="URI", help="MLflow to log to.  [default: MLFLOW_TRACKING_URI, else the workspace]"
+)
+@click.option("--no-tracking", is_flag=True, help="Do not log to MLflow.")
+def run(
+    experiment: Path,
+    workspace: Path | None,
+    overrides: tuple[str, ...],
+    redo_from: str | None,
+    tracking_uri: str | None,
+    no_tracking: bool,
+) -> None:
+    """Run an experiment; stages whose artifacts are there and match are skipped.
+
+    A run that was stopped or killed goes on where it stood when the same command is given again.
+    """
+    from prunegap.tracking.session import TrackingSession
+
+    wanted = read_experiment(experiment, overrides)
+    folder = workspace or Path("runs") / wanted.name
+    redo = stages_from(redo_from)
+    terminal = Terminal(Console(stderr=True))
+    with locked(folder):
+        write_json(folder / EXPERIMENT, wanted.model_dump(mode="json"))
+        session = TrackingSession(folder, tracking_uri, wanted.name, folder.name, {}, enabled=not no_tracking)
+        with session, shown_by(terminal.progress):
+            prune_and_compare(wanted, LocalRunner(folder, session, redo, terminal.narrate))
+    show_workspace(folder)
+
+
+@cli.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+def show(workspace: Path) -> None:
+    """Show the comparison of a workspace, and which methods are feasible at the tolerance."""
+    show_workspace(workspace)
+
+
+@cli.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+@click.option("--port", default=5000, show_default=True, help="Port of the page.")
+def ui(workspace: Path, port: int) -> None:
+    """Browse a workspace's runs in MLflow, until Ctrl-C."""
+    from prunegap.tracking.page import serve_ui
+
+    serve_ui(workspace, port)
+
+
+@cli.command()
+@click.argument("workspace", type=click.Path(path_type=Path))
+def upload(workspace: Path) -> None:
+    """Send to MLflow what could not be sent while the run went on (MLFLOW_TRACKING_URI says where)."""
+    from prunegap.tracking.session import upload as send
+
+    sent = send(workspace, None)
+    click.echo(f"{sent} step{'' if sent == 1 else 's'} sent")
+
+
+for _stage in STAGES:
+    cli.add_command(stage_command(_stage))
+
+
+def show_workspace(workspace: Path) -> None:
+    """Print the tables of a finished run."""
+    from prunegap.report.tables import comparison_table, group_table
+
+    comparison = artifact(workspace, "compare", "comparison")
+    if not workspace.is_dir():
+        raise UserError(f"{workspace}: no such workspace; prunegap run EXPERIMENT.yaml makes one")
+    check(comparison, "comparison")
+    evaluations = load_evaluations(comparison)
+    rows = summarise(evaluations)
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    for split in ("train", "test"):
+        console.print(comparison_table(rows, split))
+    for level in dict.fromkeys(row.sparsity for row in rows):
+        console.print(group_table(evaluations, level, "test"))
+    console.print(f"Report: {comparison / 'comparison.html'}", soft_wrap=True)
+
+
+def main() -> None:
+    """Run the command line; what a user can put right is one line and exit code 1, never a traceback."""
+    try:
+        cli.main(standalone_mode=False)
+    except UserError as error:
+        for line in str(error).splitlines():
+            click.echo(f"error: {line}", err=True)
+        sys.exit(1)
+    except click.exceptions.Abort:
+        click.echo("stopped; the same command goes on where it stood", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)

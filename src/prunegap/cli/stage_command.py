@@ -1,0 +1,91 @@
+"""A stage as a command: a flag a parameter, a flag an artifact, all from the stage's own definition."""
+
+import typing
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from prunegap.cli.explain import explain, flag
+from prunegap.errors import UserError
+from prunegap.stages.contract import Port, Stage
+from prunegap.tracking.protocol import NullTracker
+
+
+def stage_command(stage: Stage[Any, Any, Any]) -> click.Command:
+    """Return the command that carries out ``stage``."""
+    options = [_artifact_option(port, "Read from") for port in stage.inputs]
+    options += [_artifact_option(port, "Write to") for port in stage.outputs]
+    options += [_parameter_option(name, info) for name, info in stage.params_type.model_fields.items()]
+
+    def carry_out(**values: Any) -> None:  # noqa: ANN401 - what click parsed
+        inputs = stage.inputs_type(**{port.name: _paths(values.pop(port.name)) for port in stage.inputs})
+        outputs = stage.outputs_type(**{port.name: Path(values.pop(port.name)) for port in stage.outputs})
+        given = {name: value for name, value in values.items() if value is not None}
+        try:
+            params = stage.params_type.model_validate(given)
+        except ValidationError as error:
+            raise UserError("\n".join(explain(error, stage.params_type, flag))) from None
+        stage(params, inputs, outputs, NullTracker())
+
+    return click.Command(stage.name, params=list(options), callback=carry_out, help=stage.summary)
+
+
+def _paths(value: str | tuple[str, ...]) -> Path | tuple[Path, ...]:
+    return tuple(Path(path) for path in value) if isinstance(value, tuple) else Path(value)
+
+
+def _artifact_option(port: Port, verb: str) -> click.Option:
+    text = f"{verb} this folder: a {port.kind} artifact." + (" Give it once for each." if port.many else "")
+    return click.Option(
+        ["--" + port.name.replace("_", "-"), port.name],
+        required=True,
+        multiple=port.many,
+        metavar="DIR",
+        help=text,
+    )
+
+
+def _parameter_option(name: str, info: FieldInfo) -> click.Option:
+    flag_name = "--" + name.replace("_", "-")
+    annotation: Any = info.annotation
+    text = f"{info.description}  [default: {_shown(info.default)}]{_bounds(info)}"
+    if annotation is bool:
+        return click.Option([f"{flag_name}/--no-{flag_name[2:]}", name], default=None, help=text)
+    if typing.get_origin(annotation) is tuple:
+        return click.Option([flag_name, name], metavar="A,B,...", callback=_split, help=text)
+    if typing.get_origin(annotation) is typing.Literal:
+        choices = [str(choice) for choice in typing.get_args(annotation)]
+        return click.Option([flag_name, name], metavar="|".join(choices), callback=_literal(annotation), help=text)
+    metavar = {int: "INTEGER", float: "NUMBER"}.get(annotation, "TEXT")
+    return click.Option([flag_name, name], metavar=metavar, help=text)
+
+
+def _split(_context: click.Context, _option: click.Parameter, value: str | None) -> list[str] | None:
+    return None if value is None else [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _literal(annotation: Any) -> Any:  # noqa: ANN401 - a Literal type, a click callback
+    numbers = {str(choice): choice for choice in typing.get_args(annotation)}
+    return lambda _context, _option, value: numbers.get(value, value)
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, tuple | list):
+        return ",".join(str(value) for value in default) or "none"
+    return "none" if default == "" else str(default)
+
+
+SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+
+
+def _bounds(info: FieldInfo) -> str:
+    bounds = [
+        f"{sign} {getattr(bound, name)}"
+        for bound in info.metadata
+        for name, sign in SIGNS.items()
+        if hasattr(bound, name)
+    ]
+    return f"  [{', '.join(bounds)}]" if bounds else ""

@@ -1,0 +1,131 @@
+"""prepare_data: rows of any source -> packed images, labels and groups, split into train, validation and test."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from prunegap.artifacts.dataset import save_dataset
+from prunegap.errors import did_you_mean
+from prunegap.progress import track
+from prunegap.sources.pack import pack
+from prunegap.sources.registry import SourceOptions, default_cache_dir, open_source, source_names
+from prunegap.stages.contract import NO_EFFECT, DatasetPath, StageParams, stage
+from prunegap.tracking.protocol import Tracker
+
+
+class PrepareDataParams(StageParams):
+    """Parameters of prepare_data."""
+
+    source: str = Field(
+        default="digits",
+        description="digits (built in), cifar10, cifar100, svhn, mnist, fashion_mnist, class_folders, utkface, "
+        "fairface, or table (CSV or Parquet).",
+    )
+    location: str = Field(default="", description="Folder, file or s3:// address of the source; digits needs none.")
+    download: bool = Field(
+        default=False, description="Download a torchvision data set into its location if it is not there."
+    )
+    image_column: str = Field(default="image", description="Table: column with the path of each image.")
+    label_column: str = Field(
+        default="label", description="Table: column predicted and grouped by unless said otherwise."
+    )
+    part_column: str = Field(default="split", description="Table: column that says train or test, if there is one.")
+    target: str = Field(default="", description="Attribute to predict; empty: the source's own.")
+    group_by: tuple[str, ...] = Field(
+        default=(),
+        description="Attribute whose values are the groups, or several to intersect; empty: the source's own.",
+    )
+    drop_groups: tuple[str, ...] = Field(
+        default=(), description="Groups (or attribute values) whose examples are left out."
+    )
+    class_names: tuple[str, ...] = Field(default=(), description="Classes in order; empty: every value of the target.")
+    image_size: int = Field(
+        default=0, ge=0, description="Side in pixels all images are resized to; 0 keeps their size."
+    )
+    channels: Literal[0, 1, 3] = Field(
+        default=0, description="1 for grey, 3 for colour, 0 keeps the images as they are."
+    )
+    split: Literal["auto", "given", "content_hash", "utkface_paper", "random"] = Field(
+        default="auto",
+        description="Who decides what is test: the source (given), the image's content, the UTKFace permutation of the "
+        "paper, or chance; auto: given where the source has it, else content_hash.",
+    )
+    test_share: float = Field(default=0.2, gt=0, lt=1, description="Share of test examples, unless the split is given.")
+    validation_share: float = Field(
+        default=0.0, ge=0, lt=1, description="Share held out of train for validation, by group; 0 in the papers."
+    )
+    split_seed: int = Field(default=0, ge=0, description="Decides the random and the validation split.")
+    salt: str = Field(default="", description="Another salt gives another content_hash split.")
+    channel_mean: tuple[float, ...] = Field(
+        default=(), description="Normalisation in units of 0..1; empty: of the train pixels."
+    )
+    channel_std: tuple[float, ...] = Field(
+        default=(), description="Normalisation in units of 0..1; empty: of the train pixels."
+    )
+    on_bad_rows: Literal["fail", "skip"] = Field(
+        default="fail", description="Stop at rows that cannot be read, or list and skip."
+    )
+    cache_dir: str = Field(
+        default="", description="Where copies of s3:// objects are kept.", json_schema_extra=NO_EFFECT
+    )
+
+    @field_validator("source")
+    @classmethod
+    def _source_is_known(cls, name: str) -> str:
+        if name not in source_names():
+            raise ValueError(f"source '{name}' is not known{did_you_mean(name, source_names())}")
+        return name
+
+
+@dataclass(frozen=True)
+class PrepareDataInputs:
+    """prepare_data reads no artifact."""
+
+
+@dataclass(frozen=True)
+class PrepareDataOutputs:
+    """Artifacts prepare_data writes."""
+
+    dataset: DatasetPath
+
+
+@stage
+def prepare_data(
+    params: PrepareDataParams,
+    inputs: PrepareDataInputs,  # noqa: ARG001 - the contract of a stage
+    outputs: PrepareDataOutputs,
+    tracker: Tracker,
+) -> None:
+    """Read a source and pack its images, labels and groups, split into train, validation and test."""
+    options = SourceOptions(
+        cache_dir=Path(params.cache_dir) if params.cache_dir else default_cache_dir(),
+        download=params.download,
+        image_column=params.image_column,
+        label_column=params.label_column,
+        part_column=params.part_column,
+    )
+    rows = open_source(params.source, params.location, options)
+    split = params.split if params.split != "auto" else "content_hash" if rows.part is None else "given"
+    packed = pack(
+        rows,
+        target=params.target or rows.default_target,
+        group_by=params.group_by or (rows.default_group,),
+        drop_groups=params.drop_groups,
+        image_size=params.image_size or None,
+        channels=params.channels or None,
+        split=split,
+        test_share=params.test_share,
+        validation_share=params.validation_share,
+        seed=params.split_seed,
+        salt=params.salt,
+        on_bad_rows=params.on_bad_rows,
+        class_names=params.class_names or None,
+        channel_mean=params.channel_mean or None,
+        channel_std=params.channel_std or None,
+        progress=track,
+    )
+    save_dataset(outputs.dataset, packed.dataset, packed.bad)
+    counts = {f"examples/{name}": float(len(split)) for name, split in packed.dataset.splits.items()}
+    tracker.log_metrics(counts | {"bad_rows": float(len(packed.bad))})

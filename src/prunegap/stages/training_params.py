@@ -1,0 +1,115 @@
+"""Parameters shared by the stages that run a network, and the core objects they stand for."""
+
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+
+from prunegap.data.augment import Augmentation, ImageFormat
+from prunegap.data.grouped import GroupedDataset
+from prunegap.errors import UserError
+from prunegap.stages.contract import NO_EFFECT, StageParams
+from prunegap.training.recipe import Recipe
+
+Fraction = float
+
+
+class ComputeParams(StageParams):
+    """Where and in which precision a network runs."""
+
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="Device to run on; auto takes a GPU where there is one."
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="Precision of forward and backward passes; weights stay float32."
+    )
+    channels_last: bool = Field(
+        default=False,
+        description="Keep images and convolutions in channels-last layout (often faster on GPUs and CPUs).",
+    )
+    evaluation_batch_size: int = Field(default=512, ge=1, description="Examples a batch when a model is evaluated.")
+
+    threads: int = Field(
+        default=0,
+        ge=0,
+        description="CPU threads; 0 leaves it to torch. Small networks gain nothing from a second one.",
+    )
+
+    def set_up(self) -> torch.device:
+        """Set the number of threads and return the device asked for.
+
+        Raises:
+            UserError: a GPU was asked for and there is none.
+        """
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise UserError("device: cuda was asked for, but torch finds no GPU; use device: cpu or auto")
+        if self.threads:
+            torch.set_num_threads(self.threads)
+        wanted = self.device if self.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+        return torch.device(wanted)
+
+    def autocast(self) -> torch.dtype | None:
+        """Return the precision of forward passes, None for that of the weights."""
+        return torch.bfloat16 if self.precision == "bfloat16" else None
+
+    def image_format(self, dataset: GroupedDataset) -> ImageFormat:
+        """Return how a data set's images become inputs."""
+        return ImageFormat(tuple(dataset.channel_mean), tuple(dataset.channel_std), channels_last=self.channels_last)
+
+
+class TrainingParams(ComputeParams):
+    """How a network is trained: SGD with step-size milestones."""
+
+    batch_size: int = Field(default=128, ge=1, description="Examples a training batch.")
+    learning_rate: float = Field(default=0.01, gt=0, description="Initial step size of SGD.")
+    momentum: float = Field(default=0.9, ge=0, lt=1, description="Momentum of SGD.")
+    nesterov: bool = Field(default=False, description="Use Nesterov's form of momentum.")
+    weight_decay: float = Field(default=1e-4, ge=0, description="L2 weight decay on all parameters.")
+    milestones: tuple[float, ...] = Field(
+        default=(0.6, 0.8, 0.9), description="Fractions of all epochs at which the step size is multiplied by gamma."
+    )
+    gamma: float = Field(default=0.1, gt=0, le=1, description="Factor of the step size at each milestone.")
+    flip: bool = Field(default=False, description="Flip training images horizontally, half of them at random.")
+    shift: int = Field(default=0, ge=0, description="Shift training images by up to so many pixels each way.")
+    checkpoint_every: int = Field(
+        default=1, ge=1, description="Epochs between two checkpoints.", json_schema_extra=NO_EFFECT
+    )
+
+    def recipe(self, epochs: int) -> Recipe:
+        """Return the optimizer settings for a run of ``epochs`` in all."""
+        return Recipe(
+            epochs=epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            momentum=self.momentum,
+            nesterov=self.nesterov,
+            weight_decay=self.weight_decay,
+            milestones=self.milestones,
+            gamma=self.gamma,
+        )
+
+    def augmentation(self) -> Augmentation:
+        """Return the random changes of training images."""
+        return Augmentation(flip=self.flip, shift=self.shift)
+
+
+class DualParams(StageParams):
+    """The dual side of a constrained method."""
+
+    dual_step_size: float = Field(default=1e-3, gt=0, description="Step size of the multipliers (dual ascent).")
+    buffer_size: int = Field(default=40, ge=1, description="Replay-buffer capacity k: measurements kept a group.")
+    overall_estimate: Literal["share", "balanced"] = Field(
+        default="share",
+        description="How the overall accuracy is estimated from the buffers: weighted by the groups' shares of the "
+        "training set, or their plain mean as in the authors' published code.",
+    )
+    equality: Literal["signed", "absolute"] = Field(
+        default="signed",
+        description="Equality constraints (el, el_rb): multipliers of either sign, or of the absolute difference as "
+        "in the released configurations.",
+    )
+
+
+def plain(params: StageParams, base: type[StageParams]) -> dict[str, Any]:
+    """Return the values of ``params`` that ``base`` declares, as plain JSON values."""
+    return {name: value for name, value in params.model_dump(mode="json").items() if name in base.model_fields}

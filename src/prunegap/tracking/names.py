@@ -1,0 +1,63 @@
+"""Names MLflow accepts, for groups, layers and parameters that are called anything."""
+
+import json
+import posixpath
+import re
+from collections.abc import Mapping
+
+MAX_KEY = 250
+_REFUSED = re.compile(r"[^/\w.\- ]")
+
+
+def slug(name: str) -> str:
+    """Return ``name`` with every character MLflow refuses replaced by ``_``; accepted names are unchanged."""
+    text = _REFUSED.sub("_", name)
+    parts = [part if part.strip(".") else "_" for part in text.split("/")]
+    text = "/".join(parts)[:MAX_KEY]
+    return text if posixpath.normpath(text) == text else text.rstrip("/") + "_"
+
+
+class MetricNames:
+    """Slugs of metric names in order of first appearance; two names never share one.
+
+    Attributes:
+        renamed: real name by slug, for every name whose slug differs.
+    """
+
+    def __init__(self) -> None:
+        self.renamed: dict[str, str] = {}
+        self._slugs: dict[str, str] = {}
+        self._taken: set[str] = set()
+
+    def slug(self, name: str) -> str:
+        """Return the slug of ``name``: the same one every time."""
+        if name not in self._slugs:
+            self._slugs[name] = self._new(name)
+        return self._slugs[name]
+
+    def _new(self, name: str) -> str:
+        first = candidate = slug(name)
+        count = 1
+        while candidate in self._taken:
+            count += 1
+            suffix = f"_{count}"
+            candidate = first[: MAX_KEY - len(suffix)] + suffix
+        self._taken.add(candidate)
+        if candidate != name:
+            self.renamed[candidate] = name
+        return candidate
+
+
+def flatten(parameters: Mapping[str, object], prefix: str = "") -> dict[str, str]:
+    """Print nested parameters as one flat mapping, ``{"a": {"b": 1}}`` as ``{"a.b": "1"}``."""
+    flat: dict[str, str] = {}
+    for key, value in parameters.items():
+        if isinstance(value, Mapping):
+            flat.update(flatten(value, f"{prefix}{key}."))  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            flat[f"{prefix}{key}"] = value if isinstance(value, str) else _plain(value)
+    return flat
+
+
+def _plain(value: object) -> str:
+    return json.dumps(value, default=str) if isinstance(value, list | tuple | set) else str(value)

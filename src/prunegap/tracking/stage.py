@@ -1,0 +1,71 @@
+"""Tracking one step that runs alone, in a container: where to log comes from the environment."""
+
+import os
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from prunegap.tracking.addresses import without_password
+from prunegap.tracking.delivery import Sink, print_warning
+from prunegap.tracking.mlflow_client import check_server, connect
+from prunegap.tracking.mlflow_sink import PIPELINE_RUN_TAG, MlflowSink
+from prunegap.tracking.pipeline_run import find_experiment, kubeflow_tags, open_pipeline_run
+from prunegap.tracking.protocol import NullTracker, Tracker
+from prunegap.tracking.session import tracked
+from prunegap.tracking.spool import SPOOL, SpooledTracker, one_line
+
+PIPELINE_RUN_VARIABLE = "PRUNEGAP_PIPELINE_RUN"
+
+
+@contextmanager
+def stage_tracker(
+    folder: Path,
+    name: str,
+    parameters: Mapping[str, object],
+    tags: Mapping[str, str],
+    warn: Callable[[str], None] = print_warning,
+) -> Generator[Tracker]:
+    """Track one step by ``MLFLOW_TRACKING_URI``; without it, track nothing.
+
+    The step logs to the run ``MLFLOW_RUN_ID`` if that is set (Kubeflow sets it), else to a run nested below
+    the parent of ``PRUNEGAP_PIPELINE_RUN`` or ``KFP_RUN_ID``, an identifier all steps of a pipeline run
+    share, else to a run of its own. A server that fails costs one warning, not the step.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    if not uri:
+        yield NullTracker()
+        return
+    sink: Sink | None = None
+    try:
+        check_server(uri)
+        sink = _open(uri)
+    except Exception as error:
+        warn(f"the step is not tracked, but goes on: {one_line(error)}")
+    tracker = SpooledTracker(folder / SPOOL, sink, lambda error: warn(_line(error, uri, folder)), warn)
+    with tracked(tracker, name, parameters, tags):
+        yield tracker
+
+
+def _open(uri: str) -> MlflowSink:
+    experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME", "prunegap")
+    step_run = os.environ.get("MLFLOW_RUN_ID")
+    pipeline_run = os.environ.get(PIPELINE_RUN_VARIABLE) or os.environ.get("KFP_RUN_ID")
+    shared = {**kubeflow_tags(), **({PIPELINE_RUN_TAG: pipeline_run} if pipeline_run else {})}
+    if step_run is None and pipeline_run:
+        return open_pipeline_run(uri, experiment, pipeline_run, shared)
+    client = connect(uri)
+    if step_run is None:
+        return MlflowSink(
+            client,
+            uri,
+            experiment_id=find_experiment(client, experiment, None),
+            tags=shared,
+            parent=None,
+        )
+    experiment_id = client.get_run(step_run).info.experiment_id
+    return MlflowSink(client, uri, experiment_id=experiment_id, tags=shared, parent=None, step_run=step_run)
+
+
+def _line(error: Exception, uri: str, folder: Path) -> str:
+    where = without_password(uri)
+    return f"tracking at {where} failed ({one_line(error)}); the step goes on; its records: {folder / SPOOL}"

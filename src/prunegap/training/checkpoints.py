@@ -1,0 +1,33 @@
+"""A checkpoint: the whole state of a training between two epochs, in one file that is never half-written."""
+
+from pathlib import Path
+
+from prunegap.training.run import TrainingState
+from prunegap.training.tree import load_tree, save_tree
+
+
+class Checkpoint:
+    """Saves and takes up the state of one training.
+
+    Args:
+        path: file of the checkpoint.
+        fingerprint: digest of everything that decides the result; a checkpoint of another one is ignored.
+    """
+
+    def __init__(self, path: Path, fingerprint: str) -> None:
+        self.path = path
+        self.fingerprint = fingerprint
+
+    def resume(self, state: TrainingState) -> bool:
+        """Bring ``state`` to where the checkpoint stands; False if there is none that fits."""
+        if not self.path.exists():
+            return False
+        stored = load_tree(self.path)
+        if stored["fingerprint"] != self.fingerprint:
+            return False
+        state.load_state_dict(stored["state"])
+        return True
+
+    def save(self, state: TrainingState) -> None:
+        """Replace the checkpoint by the present state."""
+        save_tree(self.path, {"fingerprint": self.fingerprint, "state": state.state_dict()})

@@ -1,0 +1,138 @@
+"""Terminal and Markdown tables. Truth: numpy means over the records; the printed text itself."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from prunegap.errors import UserError
+from prunegap.report.comparison import summarise
+from prunegap.report.tables import comparison_table, group_table, markdown_table
+
+
+def printed(table):
+    console = Console(width=100, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    console.print(table)
+    console.file.close()
+    return console.export_text()
+
+
+def mean_excess(evaluations, method, split, name):
+    values = [
+        group.excess_gap
+        for run in evaluations
+        if run.method == method
+        for group in run.splits[split].groups
+        if group.name == name
+    ]
+    return 100 * np.mean(values), 100 * np.std(values, ddof=1) if len(values) > 1 else None
+
+
+def test_the_comparison_shows_mean_and_deviation_and_feasibility_in_words(simulate):
+    evaluations = simulate(per_group=400)
+    rows = summarise(evaluations)
+    text = printed(comparison_table(rows, "test"))
+    accuracies = [100 * run.splits["test"].accuracy for run in evaluations if run.method == "ceag"]
+    line = next(line for line in text.splitlines() if " ceag " in line)
+    assert f"{np.mean(accuracies):.2f} ± {np.std(accuracies, ddof=1):.2f}" in line
+    feasible = next(row for row in rows if row.method == "ceag")
+    assert f"{'yes' if feasible.feasible_on_train else 'no'} {feasible.feasible_seeds}/3" in line
+    assert {row.feasible_on_train for row in rows} == {True, False}
+    assert "over 3 seeds" in text
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
+@pytest.mark.parametrize("count", [3, 10, 100])
+def test_tables_fit_100_columns_without_cutting_a_number(simulate, seeds, count):
+    methods = (
+        "nft",
+        "nft_es",
+        "el_rb",
+        "ceag_no_rb",
+        "ceag",
+        "approx_equal_eag",
+        "two_sided_eag",
+        "pairwise",
+    )
+    names = [f"Southeast Asian female {index}" for index in range(count)]
+    evaluations = simulate(names=names, seeds=seeds, methods=methods, sparsities=(0.9, 0.925), per_group=20)
+    comparison = printed(comparison_table(summarise(evaluations), "train"))
+    groups = printed(group_table(evaluations, 0.9, "test"))
+    assert max(map(len, (comparison + groups).splitlines())) <= 100
+    for row in summarise(evaluations):
+        assert f"{100 * row.splits['train'].max_psi.mean:.2f}" in comparison
+    at_90 = [one for one in evaluations if one.sparsity == 0.9]
+    for method in methods:
+        assert method in groups
+        worst = max(mean_excess(at_90, method, "test", name)[0] for name in names)
+        assert f"▲ {worst:+.2f}" in groups
+
+
+def test_the_worst_group_of_each_method_is_marked_and_gaps_above_tolerance_too(simulate):
+    evaluations = simulate(per_group=400, tolerance=0.02)
+    text = printed(group_table(evaluations, 0.9, "test"))
+    for method in ("nft", "ceag"):
+        means = {
+            n: mean_excess(evaluations, method, "test", n) for n in ("White", "Black", "Asian", "Indian", "Others")
+        }
+        worst = max(means, key=lambda name: means[name][0])
+        line = next(line for line in text.splitlines() if line.strip().startswith(worst))
+        mean, sd = means[worst]
+        sign = "! ▲" if mean > 2 else "▲"
+        assert f"{sign} {mean:+.2f} ± {sd:.2f}" in line
+    assert text.count("▲") == 3 + 1
+    above = [mean_excess(evaluations, m, "test", n)[0] > 2 for m in ("nft", "el_rb", "ceag") for n in means]
+    assert text.count("!") == sum(above) + 1
+
+
+def test_of_many_groups_the_ten_worst_are_shown_and_the_rest_is_counted(simulate):
+    names = [f"class {index}" for index in range(13)]
+    evaluations = simulate(names=names, seeds=(0,), methods=("nft",))
+    text = printed(group_table(evaluations, 0.9, "test"))
+    means = {name: mean_excess(evaluations, "nft", "test", name)[0] for name in names}
+    kept = sorted(means, key=lambda name: -means[name])
+    shown = [name for name in names if f" {name} " in text]
+    assert len(shown) == 10
+    assert min(means[name] for name in shown) >= means[kept[9]] - 1e-12
+    assert "The 10 worst of 13 groups; 3 are left out" in " ".join(text.split())
+    everything = printed(group_table(simulate(names=names[:12], seeds=(0,), methods=("nft",)), 0.9, "test"))
+    assert all(f" {name} " in everything for name in names[:12])
+    assert "left out" not in everything
+
+
+def test_a_group_without_examples_has_a_dash_and_is_never_the_worst(simulate):
+    text = printed(group_table(simulate(empty_group=True), 0.9, "train"))
+    line = next(line for line in text.splitlines() if line.strip().startswith("Others"))
+    assert line.split() == ["Others", "0", "–", "–", "–"]
+
+
+def test_markup_in_a_name_is_printed_as_it_is(simulate):
+    names = ("[red]a[/red]", "[bold", "c")
+    text = printed(group_table(simulate(names=names), 0.9, "train"))
+    assert all(name in text for name in names)
+
+
+def test_markdown_escapes_pipes_and_tags_and_has_one_line_a_row(simulate):
+    evaluations = [replace(one, method="a|<b>_") if one.method == "nft" else one for one in simulate()]
+    text = markdown_table(summarise(evaluations))
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(lines) == 2 + 3
+    assert "a\\|&lt;b&gt;\\_" in lines[2]
+    assert {line.replace("\\|", "").count("|") for line in lines} == {10}
+
+
+def test_several_data_sets_are_told_apart_in_the_comparison_but_never_share_a_group_table(simulate):
+    mixed = [*simulate(seeds=(0,)), *(replace(one, dataset="digits") for one in simulate(seeds=(0,)))]
+    text = markdown_table(summarise(mixed))
+    assert "faces race / race" in text
+    assert "digits race / race" in text
+    with pytest.raises(UserError, match=r"got digits/race/race, faces/race/race; compare one at a time"):
+        group_table(mixed, 0.9, "train")
+
+
+def test_an_unknown_sparsity_or_split_names_those_there_are(simulate):
+    with pytest.raises(UserError, match=r"split 'test' at 50 % sparsity; sparsities: 90; splits: train, test"):
+        group_table(simulate(), 0.5, "test")
+    with pytest.raises(UserError, match=r"no evaluation to compare"):
+        group_table([], 0.5, "test")

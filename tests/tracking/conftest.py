@@ -1,0 +1,181 @@
+"""Real servers over real sockets: MLflow (sqlite, artifacts proxied to S3) and moto's S3, once a session.
+
+The server allows the host name 127.0.0.1 only, so that ``localhost`` meets its real 403.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+
+from prunegap.artifacts.manifest import seal, write_json
+
+BUCKET = "tracking"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(url: str, server: subprocess.Popen, log: Path, seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert server.poll() is None, log.read_text()
+        try:
+            with urlopen(url, timeout=2):
+                return
+        except (URLError, OSError):
+            time.sleep(0.1)
+    raise AssertionError(f"{url} did not answer: {log.read_text()}")
+
+
+@dataclass
+class Server:
+    """An ``mlflow server`` process that can be killed and started again on the same port and store."""
+
+    folder: Path
+    artifacts: str
+    environment: dict[str, str] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+
+    @property
+    def uri(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, wait: bool = True) -> "Server":
+        self.folder.mkdir(parents=True, exist_ok=True)
+        store = ["--backend-store-uri", f"sqlite:///{self.folder / 'server.db'}"]
+        files = ["--serve-artifacts", "--artifacts-destination", self.artifacts]
+        where = ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
+        command = [sys.executable, "-m", "mlflow", "server", *store, *files, *where]
+        log = self.folder / "server.log"
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [*command, "--allowed-hosts", f"127.0.0.1:{self.port}"],
+                env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", **self.environment},
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        if wait:
+            self.wait()
+        return self
+
+    def wait(self) -> None:
+        wait_for(f"{self.uri}/health", self.process, self.folder / "server.log")
+
+    def kill(self) -> None:
+        """Kill the server and its workers: its session is its own process group."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, 9)
+        self.process.wait()
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory) -> Iterator[str]:
+    """Yield the address of an S3 server."""
+    port, log = free_port(), tmp_path_factory.mktemp("s3") / "server.log"
+    with log.open("wb") as output:
+        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+        server = subprocess.Popen(command, stdout=output, stderr=output)
+    try:
+        wait_for(f"http://127.0.0.1:{port}/moto-api/", server, log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.kill()
+        server.wait()
+
+
+@pytest.fixture(scope="session")
+def bucket(s3):
+    """Return the bucket that holds the server's artifacts."""
+    import boto3
+
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+    found = boto3.resource("s3", endpoint_url=s3, **keys).Bucket(BUCKET)
+    found.create()
+    return found
+
+
+@pytest.fixture(scope="session")
+def server(s3, bucket, tmp_path_factory) -> Iterator[Server]:
+    """Yield a running tracking server whose artifacts go to S3."""
+    environment = {
+        "MLFLOW_S3_ENDPOINT_URL": s3,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    running = Server(tmp_path_factory.mktemp("mlflow"), f"s3://{BUCKET}/artifacts", environment).start()
+    yield running
+    running.kill()
+
+
+@pytest.fixture
+def mortal_server(tmp_path) -> Iterator[Server]:
+    """Yield a tracking server of the test's own, to be killed and started again."""
+    running = Server(tmp_path / "mortal", str(tmp_path / "mortal" / "files")).start()
+    yield running
+    running.kill()
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch):
+    """Let no setting of the caller decide where a test logs, and do not wait long for dead servers."""
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("KFP_RUN_ID", "KFP_RUN_URL", "PRUNEGAP_PIPELINE_RUN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+
+
+@pytest.fixture
+def sparse_model() -> Callable[..., Path]:
+    """Return a function that seals a small model artifact with masks."""
+
+    def make(path: Path, content: bytes = b"masks", finish: bool = True) -> Path:
+        staging = path.with_name(path.name + ".partial")
+        staging.mkdir(parents=True)
+        (staging / "weights.safetensors").write_bytes(b"weights")
+        (staging / "masks.safetensors").write_bytes(content)
+        if finish:
+            seal_model(path)
+        return path
+
+    return make
+
+
+def seal_model(path: Path) -> None:
+    staging = path.with_name(path.name + ".partial")
+    seal(staging, path, kind="sparse_model", parameters={"sparsity": 0.9}, inputs={}, code_version="0")
+
+
+@pytest.fixture
+def dataset() -> Callable[[Path], Path]:
+    """Return a function that seals a data set artifact's description."""
+
+    def make(path: Path) -> Path:
+        staging = path.with_name(path.name + ".partial")
+        staging.mkdir(parents=True)
+        groups = {"South Asian": 3, "(other)": 1}
+        description = {
+            "image_shape": [3, 8, 8],
+            "class_names": ["a", "b"],
+            "group_names": list(groups),
+            "counts": {"train": {"examples": 4, "groups": groups}, "test": {"examples": 2, "groups": groups}},
+        }
+        write_json(staging / "dataset.json", description)
+        seal(staging, path, kind="dataset", parameters={}, inputs={}, code_version="0")
+        return path
+
+    return make
