@@ -81,6 +81,15 @@ class Server:
         self.process.wait()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def bytecode(tmp_path_factory) -> Iterator[None]:
+    """Let child processes keep compiled modules: a server's second start takes a third of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+        patch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path_factory.mktemp("bytecode")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory) -> Iterator[str]:
     """Yield the address of an S3 server."""
@@ -149,13 +158,19 @@ def sparse_model() -> Callable[..., Path]:
         (staging / "weights.safetensors").write_bytes(b"weights")
         (staging / "masks.safetensors").write_bytes(content)
         if finish:
-            seal_model(path)
+            _seal_model(path)
         return path
 
     return make
 
 
-def seal_model(path: Path) -> None:
+@pytest.fixture
+def seal_model() -> Callable[[Path], None]:
+    """Return a function that seals what ``sparse_model(..., finish=False)`` left in its staging folder."""
+    return _seal_model
+
+
+def _seal_model(path: Path) -> None:
     staging = path.with_name(path.name + ".partial")
     seal(staging, path, kind="sparse_model", parameters={"sparsity": 0.9}, inputs={}, code_version="0")
 

@@ -27,7 +27,7 @@ class ComputeParams(StageParams):
         default=False,
         description="Keep images and convolutions in channels-last layout (often faster on GPUs and CPUs).",
     )
-    evaluation_batch_size: int = Field(default=512, ge=1, description="Examples a batch when a model is evaluated.")
+    evaluation_batch_size: int = Field(default=256, ge=1, description="Examples a batch when a model is evaluated.")
 
     threads: int = Field(
         default=0,

@@ -1,7 +1,5 @@
 """MLflow's client: imported late, quiet, and impatient enough that a dead server does not hold a run."""
 
-# ruff: noqa: PLC0415 - importing mlflow takes seconds
-
 import logging
 import os
 import warnings

@@ -1,7 +1,5 @@
 """A model artifact as MLflow's LoggedModel: all files as they are, masks included, and no pickle flavour."""
 
-# ruff: noqa: PLC0415 - importing mlflow takes seconds
-
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

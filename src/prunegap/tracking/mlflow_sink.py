@@ -4,8 +4,6 @@ A run is found by its tags before one is created, metrics carry the time they we
 are found by run, name and digest: sending anything twice leaves one of it.
 """
 
-# ruff: noqa: PLC0415 - importing mlflow takes seconds
-
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence

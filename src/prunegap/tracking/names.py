@@ -1,7 +1,6 @@
 """Names MLflow accepts, for groups, layers and parameters that are called anything."""
 
 import json
-import posixpath
 import re
 from collections.abc import Mapping
 
@@ -11,10 +10,13 @@ _REFUSED = re.compile(r"[^/\w.\- ]")
 
 def slug(name: str) -> str:
     """Return ``name`` with every character MLflow refuses replaced by ``_``; accepted names are unchanged."""
-    text = _REFUSED.sub("_", name)
-    parts = [part if part.strip(".") else "_" for part in text.split("/")]
-    text = "/".join(parts)[:MAX_KEY]
-    return text if posixpath.normpath(text) == text else text.rstrip("/") + "_"
+    parts = [part if part.strip(".") else "_" for part in _REFUSED.sub("_", name).split("/")]
+    text = "/".join(parts)
+    # MLflow takes a name for a path: it may not point upwards, and cutting may not leave half a step.
+    text = f"_{text[1:]}" if text.startswith("..") else text
+    if len(text) > MAX_KEY:
+        text = f"{text[: MAX_KEY - 1]}_"
+    return text
 
 
 class MetricNames:

@@ -1,7 +1,5 @@
 """The parent run of a pipeline run: created once, found again by its tag, its id kept in the workspace."""
 
-# ruff: noqa: PLC0415 - importing mlflow takes seconds
-
 import json
 import os
 import uuid

@@ -6,7 +6,23 @@ from hypothesis import strategies as st
 
 from prunegap.tracking.names import MetricNames, flatten, slug
 
-AWKWARD = ["acc@1", "f(x)[0],y", "a//b", "/a", "a/", "../a", "a/./b", "..", ".", "", " ", "é/中", "x" * 400, "a:b", "a/" * 130]
+AWKWARD = [
+    "acc@1",
+    "f(x)[0],y",
+    "a//b",
+    "/a",
+    "a/",
+    "../a",
+    "a/./b",
+    "..",
+    ".",
+    "",
+    " ",
+    "é/中",
+    "x" * 400,
+    "a:b",
+    "a/" * 130,
+]
 
 
 @pytest.fixture(scope="module")

@@ -54,9 +54,7 @@ def test_a_line_torn_by_a_crash_is_cut_and_the_rest_kept(tmp_path):
     assert [line["metrics"] for line in lines(spool)] == [{"a": 1.0}, {"a": 2.0}]
 
 
-def test_what_lies_in_a_staging_folder_is_recorded_at_the_end_under_its_final_path(tmp_path, sparse_model):
-    from tests_tracking import seal_model
-
+def test_what_lies_in_a_staging_folder_is_recorded_at_the_end_under_its_final_path(tmp_path, sparse_model, seal_model):
     spool = tmp_path / "tracking.jsonl"
     tracker = SpooledTracker(spool, None)
     model = sparse_model(tmp_path / "model", finish=False)
@@ -80,8 +78,7 @@ def test_a_failed_step_records_nothing_of_its_staging_folder(tmp_path, sparse_mo
 def test_a_spool_that_cannot_be_written_costs_one_warning_and_not_the_step(tmp_path):
     said = []
     (tmp_path / "step").write_text("a file where the folder should be")
-    tracker = SpooledTracker.__new__(SpooledTracker)
-    tracker.__init__(tmp_path / "step" / "tracking.jsonl", None, warn=said.append)
+    tracker = SpooledTracker(tmp_path / "step" / "tracking.jsonl", None, warn=said.append)
     tracker.log_metrics({"a": 1.0})
     tracker.log_metrics({"a": 2.0}, 1)
     tracker.end("FINISHED")
