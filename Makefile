@@ -2,10 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# The tests build small tensors on small machines: one thread a core is enough.
 .DEFAULT_GOAL := help
 
-.PHONY: help install run ui test lint types lock clean
+.PHONY: help install run ui test tests lint types lock clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -34,8 +33,10 @@ lint: install  ## ruff, import-linter
 types: install  ## pyright (strict on src)
 	$(BIN)/pyright
 
-test: lint types  ## Every check and every test
-	$(BIN)/pytest
+tests: install  ## Every test
+	OMP_NUM_THREADS=1 $(BIN)/pytest
+
+test: lint types tests  ## Every check and every test
 
 lock: install  ## Resolve the dependencies anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra dev pyproject.toml --output-file requirements/dev.lock

@@ -4,7 +4,6 @@ The server allows the host name 127.0.0.1 only, so that ``localhost`` meets its 
 """
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,16 +14,11 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+from mlflow_view import free_port
 
 from prunegap.artifacts.manifest import seal, write_json
 
 BUCKET = "tracking"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def wait_for(url: str, server: subprocess.Popen, log: Path, seconds: float = 90) -> None:

@@ -1,5 +1,6 @@
 """What MLflow's own API says about one experiment."""
 
+import socket
 import tempfile
 from pathlib import Path
 
@@ -11,10 +12,12 @@ class View:
 
     def __init__(self, uri: str, experiment: str) -> None:
         self.client = connect(uri)
-        self._experiment = self.client.get_experiment_by_name(experiment).experiment_id
+        found = self.client.get_experiment_by_name(experiment)
+        assert found is not None
+        self.experiment_id = found.experiment_id
 
     def runs(self):
-        return self.client.search_runs([self._experiment])
+        return self.client.search_runs([self.experiment_id])
 
     def parent(self):
         (run,) = [run for run in self.runs() if run.data.tags.get("prunegap.stage") == "pipeline"]
@@ -25,8 +28,15 @@ class View:
         return run
 
     def models(self):
-        return self.client.search_logged_models([self._experiment])
+        return self.client.search_logged_models([self.experiment_id])
 
     def text(self, run, name: str) -> str:
         with tempfile.TemporaryDirectory() as folder:
             return Path(self.client.download_artifacts(run.info.run_id, name, folder)).read_text()
+
+
+def free_port() -> int:
+    """Return a port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,11 +1,12 @@
 """Truth: MLflow's API on the sqlite file, and what a fresh process prints."""
 
+import signal
 import socket
 import subprocess
 import sys
 
 import pytest
-from mlflow_view import View
+from mlflow_view import View, free_port
 
 from prunegap.errors import UserError
 from prunegap.tracking.addresses import workspace_uri
@@ -90,8 +91,8 @@ def test_a_workspace_path_that_an_address_cannot_hold_is_refused(tmp_path):
 def test_a_deleted_experiment_is_refused_by_name(tmp_path):
     with session_of(tmp_path):
         pass
-    client = View(workspace_uri(tmp_path), "prunegap").client
-    client.delete_experiment(client.get_experiment_by_name("prunegap").experiment_id)
+    found = View(workspace_uri(tmp_path), "prunegap")
+    found.client.delete_experiment(found.experiment_id)
     with pytest.raises(UserError, match="experiment 'prunegap' was deleted"):
         session_of(tmp_path).__enter__()
 
@@ -149,16 +150,12 @@ serve_ui(Path(sys.argv[1]), int(sys.argv[2]), lambda line: print(line, end="", f
 
 @pytest.mark.slow
 def test_the_page_shows_the_runs_of_the_workspace_until_it_is_interrupted(tmp_path):
-    import signal
-
-    from conftest import free_port
-
     with session_of(tmp_path) as session, session.step("prune", tmp_path / "prune", {"a": 1}, {}) as tracker:
         tracker.log_artifact(tmp_path / "tracking.json", "tracking.json")
     port = free_port()
     command = [sys.executable, "-c", PAGE, str(tmp_path), str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as page:
-        line = page.stdout.readline()
+        line = page.stdout.readline() if page.stdout else ""
         assert f"http://127.0.0.1:{port}" in line
         found = View(f"http://127.0.0.1:{port}", "prunegap")
         assert found.step("prune").data.params == {"a": "1"}

@@ -73,9 +73,7 @@ def _open_envelope(found: object, path: Path) -> dict[str, Tensor]:
     for key in ENVELOPES:
         if isinstance(entries.get(key), Mapping):
             entries = entries[key]
-    odd = [
-        f"{key} ({type(value).__name__})" for key, value in entries.items() if not isinstance(value, Tensor)
-    ]
+    odd = [f"{key} ({type(value).__name__})" for key, value in entries.items() if not isinstance(value, Tensor)]
     if odd:
         raise UserError(
             f"{path}: not every entry is a tensor: {', '.join(odd[:3])}; save the model's state_dict alone, "

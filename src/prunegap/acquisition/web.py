@@ -35,14 +35,10 @@ def download_web(url: str, folder: Path) -> None:
             ) from None
     except (URLError, HTTPException, ConnectionError, TimeoutError, ValueError) as error:
         reason = getattr(error, "reason", None) or error
-        raise UserError(
-            f"{shown(url)}: cannot download it ({reason}); check the address and the network"
-        ) from None
+        raise UserError(f"{shown(url)}: cannot download it ({reason}); check the address and the network") from None
     received = target.stat().st_size
     if announced is not None and received != int(announced):
-        raise UserError(
-            f"{shown(url)}: the connection broke after {received} of {announced} bytes; try again"
-        )
+        raise UserError(f"{shown(url)}: the connection broke after {received} of {announced} bytes; try again")
 
 
 def shown(url: str) -> str:

@@ -23,16 +23,12 @@ def weights_file(path: Path) -> Path:
         raise UserError(f"{path}: no such file of weights")
     for model in sorted(path.rglob(OWN_MODEL)):
         if (model.parent / OWN_MASKS).exists():
-            raise UserError(
-                f"{model.parent}: holds a sparse model (it has masks); name a dense model instead"
-            )
+            raise UserError(f"{model.parent}: holds a sparse model (it has masks); name a dense model instead")
         if (model.parent / OWN_WEIGHTS).exists():
             return model.parent / OWN_WEIGHTS
     files = sorted(file for file in path.rglob("*") if file.is_file())
     found = [file for file in files if file.suffix in SUFFIXES] or (files if len(files) == 1 else [])
     if len(found) != 1:
         names = ", ".join(file.relative_to(path).as_posix() for file in found[:5]) or "none"
-        raise UserError(
-            f"{path}: expected one file of weights ({', '.join(SUFFIXES)}) in the folder, found {names}"
-        )
+        raise UserError(f"{path}: expected one file of weights ({', '.join(SUFFIXES)}) in the folder, found {names}")
     return found[0]

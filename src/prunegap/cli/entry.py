@@ -3,6 +3,7 @@
 Exit codes: 0 done, 1 something the user can put right, 2 a command line that cannot be understood, 130 stopped.
 """
 
+import logging
 import sys
 from pathlib import Path
 
@@ -48,6 +49,7 @@ def cli() -> None:
 )
 @click.option("--no-tracking", is_flag=True, help="Do not log to MLflow.")
 def run(
+    *,
     experiment: Path,
     workspace: Path | None,
     overrides: tuple[str, ...],
@@ -124,6 +126,8 @@ def show_workspace(workspace: Path) -> None:
 
 def main() -> None:
     """Run the command line; what a user can put right is one line and exit code 1, never a traceback."""
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    logging.addLevelName(logging.WARNING, "warning")
     try:
         cli.main(standalone_mode=False)
     except UserError as error:

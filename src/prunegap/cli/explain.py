@@ -11,16 +11,38 @@ from prunegap.errors import did_you_mean
 
 Path = Sequence[str | int]
 
+RULES = {
+    "int": "must be a whole number",
+    "float": "must be a number",
+    "bool": "must be true or false",
+    "string": "must be text",
+    "tuple": "must be a list",
+    "model": "must be a section of keys and values",
+    "finite": "must be a finite number",
+    "string_pattern": "must be made of letters, digits, '_', '.' and '-', the first a letter or digit",
+    "string_too": "must have at most {max_length} characters",
+    "too": "must have at least {min_length} entry",
+    "greater_than": "must be > {gt}",
+    "greater_than_equal": "must be >= {ge}",
+    "less_than": "must be < {lt}",
+    "less_than_equal": "must be <= {le}",
+    "literal": "must be {expected}",
+}
 
-def explain(error: ValidationError, model: type[BaseModel], name_of: Callable[[Path], str]) -> list[str]:
+
+def explain(
+    error: ValidationError, model: type[BaseModel], name_of: Callable[[Path], str], also: Sequence[str] = ()
+) -> list[str]:
     """Return one line for each problem.
 
     Args:
         error: what pydantic found.
         model: the model that was validated.
         name_of: how to name a field's path to the user (a YAML key, a flag).
+        also: names that are valid beside the fields of ``model`` itself.
     """
-    return [_line(problem, model, name_of) for problem in error.errors()]
+    lines = [_line(problem, model, name_of, also) for problem in error.errors() if not _follows_from_another(problem)]
+    return list(dict.fromkeys(lines))
 
 
 def yaml_key(path: Path) -> str:
@@ -33,17 +55,29 @@ def flag(path: Path) -> str:
     return "--" + str(path[0]).replace("_", "-") if path else ""
 
 
-def _line(problem: Any, model: type[BaseModel], name_of: Callable[[Path], str]) -> str:  # noqa: ANN401
+def _line(problem: Any, model: type[BaseModel], name_of: Callable[[Path], str], also: Sequence[str]) -> str:  # noqa: ANN401
     path: Path = problem["loc"]
     name = name_of(path)
     if problem["type"] == "extra_forbidden":
-        return f"{name}: unknown key{did_you_mean(str(path[-1]), valid_names(model, path[:-1]))}"
+        valid = [*valid_names(model, path[:-1]), *(also if len(path) == 1 else ())]
+        return f"{name}: unknown key{did_you_mean(str(path[-1]), valid)}"
     if problem["type"] == "missing":
         return f"{name}: required, but not given"
-    message = str(problem["msg"]).removeprefix("Value error, ")
     if problem["type"] == "value_error":
+        message = str(problem["msg"]).removeprefix("Value error, ")
         return f"{name}: {message}" if name else message
-    return f"{name}: {message[:1].lower()}{message[1:]}, got {problem['input']!r}"
+    return f"{name}: {_rule(problem)}, got {problem['input']!r}"
+
+
+def _rule(problem: Any) -> str:  # noqa: ANN401
+    kind = str(problem["type"])
+    rule = RULES.get(kind) or RULES.get(kind.rpartition("_")[0]) or RULES.get(kind.partition("_")[0])
+    return str(problem["msg"]) if rule is None else rule.format(**problem.get("ctx", {}))
+
+
+def _follows_from_another(problem: Any) -> bool:  # noqa: ANN401
+    """Whether pydantic misses entries only because it refused them, which it says elsewhere."""
+    return problem["type"] == "too_short" and len(problem["input"]) >= problem["ctx"]["min_length"]
 
 
 def valid_names(model: type[BaseModel], path: Path) -> list[str]:

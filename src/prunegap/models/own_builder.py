@@ -32,9 +32,7 @@ def build_own(spec: ModelSpec) -> nn.Module:
         ) from None
     model = builder(**dimensions)
     if not isinstance(model, nn.Module):
-        raise UserError(
-            f"model '{spec.name}' must return a torch.nn.Module, it returned a {type(model).__name__}"
-        )
+        raise UserError(f"model '{spec.name}' must return a torch.nn.Module, it returned a {type(model).__name__}")
     return model
 
 

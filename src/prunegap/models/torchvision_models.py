@@ -20,7 +20,5 @@ def torchvision_model(name: str, num_classes: int, in_channels: int) -> nn.Modul
             f"model '{name}' takes images of 3 channels, got in_channels {in_channels}; "
             "set prepare_data's channels to 3"
         )
-    models = importlib.import_module(
-        "torchvision.models"
-    )  # takes a second: only when such a model is asked for
+    models = importlib.import_module("torchvision.models")  # takes a second: only when such a model is asked for
     return getattr(models, name)(weights=None, num_classes=num_classes)

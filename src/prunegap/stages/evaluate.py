@@ -102,6 +102,8 @@ def evaluate(params: EvaluateParams, inputs: EvaluateInputs, outputs: EvaluateOu
     for name, split in splits.items():
         tracker.log_metrics(split_metrics(name, split))
     tracker.log_artifact(outputs.evaluation, "evaluation")
+    figures = {key: value for name, split in splits.items() for key, value in split_metrics(name, split).items()}
+    tracker.log_model(inputs.finetuned_model, "finetuned_model", figures | {"sparsity": stored.metadata["sparsity"]})
 
 
 def split_result(report: GapReport, group_names: Sequence[str], tolerance: float) -> SplitResult:

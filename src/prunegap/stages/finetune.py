@@ -1,5 +1,6 @@
 """finetune: continue a pruned model's training with one method, from its very state, to the end of its recipe."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,8 @@ from prunegap.training.checkpoints import Checkpoint
 from prunegap.training.methods import Method, find_method
 from prunegap.training.records import EpochEntry, StepTracer
 from prunegap.training.run import TrainingPlan, TrainingState, train
+
+logger = logging.getLogger(__name__)
 
 
 class FinetuneParams(DualParams):
@@ -97,11 +100,12 @@ def finetune(params: FinetuneParams, inputs: FinetuneInputs, outputs: FinetuneOu
     device = recipe.set_up()
     splits = {name: split.to(device) for name, split in dataset.splits.items()}
     method = find_method(params.method)
-    plan = _plan(recipe, method, dataset, splits)
+    reference = _reference(inputs.baseline, dataset, device)
+    plan = _plan(recipe, method, dataset, splits, reference)
     state = _pruned_state(stored, inputs.sparse_model, recipe, plan)
     steps = recipe.finetune_epochs * -(-len(splits["train"]) // recipe.batch_size)
     if method.constrained is not None:
-        state.dual = _dual(params, method, dataset, inputs.baseline, device)
+        state.dual = _dual(params, method, dataset, reference)
         state.tracer = StepTracer(steps)
     checkpoint = Checkpoint(checkpoint_beside(outputs.finetuned_model), fingerprint(params, inputs))
     if checkpoint.resume(state):
@@ -114,7 +118,15 @@ def finetune(params: FinetuneParams, inputs: FinetuneInputs, outputs: FinetuneOu
         if state.epoch % recipe.checkpoint_every == 0:
             checkpoint.save(state)
     _save(params, outputs, stored, state)
-    tracker.log_model(outputs.finetuned_model, "finetuned_model", {"sparsity": state.entries[-1].sparsity})
+    tracker.log_artifact(outputs.history, "history")
+    worst = max(entry.negative_weight_share for entry in state.entries)
+    if worst > 0:
+        logger.warning(
+            "%s: up to %.1f %% of an epoch's examples had a negative weight (multipliers of a batch sum above 1); "
+            "a smaller dual_step_size keeps training stable",
+            params.shown_name,
+            100 * worst,
+        )
 
 
 def epoch_metrics(entry: EpochEntry) -> dict[str, float]:
@@ -127,6 +139,7 @@ def epoch_metrics(entry: EpochEntry) -> dict[str, float]:
         "overall_sparsity": entry.sparsity,
     }
     metrics |= {f"group_accuracy/{name}": value for name, value in entry.group_accuracy.items()}
+    metrics |= {f"excess_gap/{name}": value for name, value in entry.excess_gap.items()}
     if entry.multipliers:
         metrics["negative_weight_share"] = entry.negative_weight_share
         metrics |= {f"multiplier/{name}": value for name, value in entry.multipliers.items()}
@@ -134,7 +147,18 @@ def epoch_metrics(entry: EpochEntry) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if value is not None}
 
 
-def _plan(recipe: PruneParams, method: Method, dataset: GroupedDataset, splits: dict[str, Split]) -> TrainingPlan:
+def _reference(baseline: BaselinePath, dataset: GroupedDataset, device: torch.device) -> DenseReference:
+    dense = performance(load_outcomes(baseline)["train"], dataset.splits["train"].groups, dataset.num_groups)
+    return DenseReference(dense.group_accuracy.to(device), dense.group_loss.to(device), dense.group_count.to(device))
+
+
+def _plan(
+    recipe: PruneParams,
+    method: Method,
+    dataset: GroupedDataset,
+    splits: dict[str, Split],
+    reference: DenseReference,
+) -> TrainingPlan:
     validation = splits.get("validation")
     if method.keeps == "best_on_validation" and validation is None:
         raise UserError(
@@ -153,6 +177,7 @@ def _plan(recipe: PruneParams, method: Method, dataset: GroupedDataset, splits: 
         selection=splits["test"] if method.keeps == "best_on_test" else validation,
         keep_best=method.keeps != "last",
         label=method.name,
+        reference=reference,
     )
 
 
@@ -169,18 +194,8 @@ def _pruned_state(
     return TrainingState(model, optimizer, masks, epoch=recipe.gmp_epochs)
 
 
-def _dual(
-    params: FinetuneParams,
-    method: Method,
-    dataset: GroupedDataset,
-    baseline: BaselinePath,
-    device: torch.device,
-) -> DualState:
+def _dual(params: FinetuneParams, method: Method, dataset: GroupedDataset, reference: DenseReference) -> DualState:
     assert method.constrained is not None
-    dense = performance(load_outcomes(baseline)["train"], dataset.splits["train"].groups, dataset.num_groups)
-    reference = DenseReference(
-        dense.group_accuracy.to(device), dense.group_loss.to(device), dense.group_count.to(device)
-    )
     return DualState(
         method.constrained,
         FormulationSettings(params.tolerance, params.equality),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from prunegap.errors import UserError
 from prunegap.tracking.addresses import check_address, without_password
+from prunegap.tracking.reasons import reason
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -77,19 +78,7 @@ def _status(uri: str) -> int:
         )
     except MlflowException as error:
         raise UserError(
-            f"tracking server {without_password(uri)} cannot be reached ({_cause(error)}): start it, correct "
+            f"tracking server {without_password(uri)} cannot be reached ({reason(error)}): start it, correct "
             "--tracking-uri or MLFLOW_TRACKING_URI, or leave both out to track in the workspace"
         ) from None
     return response.status_code if response is not None else 0
-
-
-def _cause(error: BaseException) -> str:
-    text = str(error)
-    known = {
-        "Connection refused": "connection refused",
-        "Name or service not known": "unknown host name",
-        "name resolution": "unknown host name",
-        "timed out": "no answer in time",
-        "certificate": "its certificate is not trusted",
-    }
-    return next((short for sign, short in known.items() if sign in text), " ".join(text.split())[:150])

@@ -22,7 +22,8 @@ from prunegap.tracking.pipeline_run import (
     write_pipeline_run,
 )
 from prunegap.tracking.protocol import NullTracker, Tracker
-from prunegap.tracking.spool import SPOOL, SpooledTracker, failure_line, one_line
+from prunegap.tracking.reasons import failure_line, reason
+from prunegap.tracking.spool import SPOOL, SpooledTracker
 
 
 class TrackingSession:
@@ -160,7 +161,7 @@ def upload(workspace: Path, uri: str | None, warn: Callable[[str], None] = print
         except Exception as error:
             raise UserError(
                 f"tracking at {without_password(address)} failed after {done} of {len(spools)} steps "
-                f"({one_line(error)}); run the same command again to send the rest"
+                f"({reason(error)}); run the same command again to send the rest"
             ) from error
     if run.status != "RUNNING":
         sink.end_pipeline(run.status)
@@ -182,7 +183,7 @@ def _open(workspace: Path, uri: str, run: PipelineRun) -> MlflowSink:
         raise
     except Exception as error:
         raise UserError(
-            f"tracking at {shown} does not take the run ({one_line(error)}); check the address, or leave out "
+            f"tracking at {shown} does not take the run ({reason(error)}); check the address, or leave out "
             "--tracking-uri and MLFLOW_TRACKING_URI to track in the workspace"
         ) from error
     runs = {**run.runs, shown: sink.parent or ""}

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from prunegap.tracking.addresses import without_password
 from prunegap.tracking.delivery import MAX_BATCH, Delivery, Sink, print_warning
 from prunegap.tracking.inputs import artifact_digest, describe_input
 from prunegap.tracking.names import flatten
+from prunegap.tracking.reasons import failure_line
 from prunegap.tracking.records import (
     Artifact,
     Begin,
@@ -151,17 +151,3 @@ class SpooledTracker:
 
     def _warn_of_failure(self, error: Exception) -> None:
         self._warn(failure_line(error, self._uri, "WORKSPACE"))
-
-
-def failure_line(error: Exception, uri: str, workspace: str) -> str:
-    """Say in one line what failed, that the run goes on, and how to send the rest later."""
-    reason = one_line(error)
-    return (
-        f"tracking at {without_password(uri)} failed ({reason}); the run goes on and keeps its records: "
-        f"send them later with `prunegap upload {workspace}`"
-    )
-
-
-def one_line(error: Exception) -> str:
-    """Return the first line of an error, at most 200 characters of it."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]

@@ -11,8 +11,9 @@ from prunegap.tracking.mlflow_client import check_server, connect
 from prunegap.tracking.mlflow_sink import PIPELINE_RUN_TAG, MlflowSink
 from prunegap.tracking.pipeline_run import find_experiment, kubeflow_tags, open_pipeline_run
 from prunegap.tracking.protocol import NullTracker, Tracker
+from prunegap.tracking.reasons import reason
 from prunegap.tracking.session import tracked
-from prunegap.tracking.spool import SPOOL, SpooledTracker, one_line
+from prunegap.tracking.spool import SPOOL, SpooledTracker
 
 PIPELINE_RUN_VARIABLE = "PRUNEGAP_PIPELINE_RUN"
 
@@ -40,7 +41,7 @@ def stage_tracker(
         check_server(uri)
         sink = _open(uri)
     except Exception as error:
-        warn(f"the step is not tracked, but goes on: {one_line(error)}")
+        warn(f"the step is not tracked, but goes on: {reason(error)}")
     tracker = SpooledTracker(folder / SPOOL, sink, lambda error: warn(_line(error, uri, folder)), warn)
     with tracked(tracker, name, parameters, tags):
         yield tracker
@@ -68,4 +69,4 @@ def _open(uri: str) -> MlflowSink:
 
 def _line(error: Exception, uri: str, folder: Path) -> str:
     where = without_password(uri)
-    return f"tracking at {where} failed ({one_line(error)}); the step goes on; its records: {folder / SPOOL}"
+    return f"tracking at {where} failed ({reason(error)}); the step goes on; its records: {folder / SPOOL}"

@@ -17,8 +17,9 @@ MAX_NAMED_CONSTRAINTS = 16
 class EpochEntry:
     """One epoch: where training stood at its end.
 
-    ``train_*``, ``group_accuracy`` and ``excess_gap`` are running values over the epoch's training batches
-    (training mode, augmented); ``validation_accuracy`` is None where there is no validation split.
+    ``train_*``, ``group_accuracy`` and ``excess_gap`` (against the dense model, evaluation mode) are running
+    values over the epoch's training batches (training mode, augmented); ``validation_accuracy`` is None where
+    there is no validation split.
     ``multipliers`` and ``violations`` are by constraint name, empty for plain training; None: not observed.
     """
 
@@ -33,6 +34,7 @@ class EpochEntry:
     negative_weight_share: float
     seconds: float
     group_accuracy: Mapping[str, float | None] = field(default_factory=dict[str, float | None])
+    excess_gap: Mapping[str, float | None] = field(default_factory=dict[str, float | None])
 
 
 @dataclass(frozen=True)

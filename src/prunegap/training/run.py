@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from prunegap.constraints.dual import DualState
+from prunegap.constraints.formulation import DenseReference
 from prunegap.data.augment import Augmentation, ImageFormat
 from prunegap.data.batches import Batch, epoch_seed, training_batches
 from prunegap.data.grouped import Split
@@ -46,6 +47,7 @@ class TrainingPlan:
         keep_best: keep the weights of the epoch with the best accuracy on ``selection``.
         selection: split that ``keep_best`` looks at (``validation`` where there is one).
         label: what a progress bar calls the work.
+        reference: the dense model on the training set, for excess gaps in the entries.
     """
 
     recipe: Recipe
@@ -61,6 +63,7 @@ class TrainingPlan:
     selection: Split | None = None
     keep_best: bool = False
     label: str = "training"
+    reference: DenseReference | None = None
 
 
 @dataclass
@@ -174,7 +177,8 @@ def run_epoch(state: TrainingState, plan: TrainingPlan, batches: Iterable[Batch]
         violations={} if dual is None else dict(zip(dual.names, optional(dual.violations.tolist()), strict=True)),
         negative_weight_share=totals.negative_share(),
         seconds=time.perf_counter() - began,
-        group_accuracy=dict(zip(plan.group_names, optional(totals.group_accuracy()), strict=True)),
+        group_accuracy=_by_group(plan, totals.group_accuracy()),
+        excess_gap={} if plan.reference is None else _by_group(plan, totals.excess_gap(plan.reference)),
     )
     state.epoch += 1
     return entry
@@ -207,9 +211,18 @@ class EpochTotals:
         """Share of examples whose loss had a negative weight."""
         return float(self._sums[3] / self._sums[2])
 
-    def group_accuracy(self) -> list[float]:
+    def group_accuracy(self) -> Tensor:
         """Accuracy per group, NaN for one that did not come."""
-        return (self._group[0] / self._group[1]).tolist()
+        return self._group[0] / self._group[1]
+
+    def excess_gap(self, dense: DenseReference) -> Tensor:
+        """Excess accuracy gap per group against the dense model, NaN for a group that did not come."""
+        overall = (dense.group_accuracy.nan_to_num() * dense.group_count).sum() / dense.group_count.sum()
+        return dense.group_accuracy - self.group_accuracy() - (overall - self._sums[1] / self._sums[2])
+
+
+def _by_group(plan: TrainingPlan, values: Tensor) -> dict[str, float | None]:
+    return dict(zip(plan.group_names, optional(values.tolist()), strict=True))
 
 
 def _accuracy(model: nn.Module, plan: TrainingPlan, split: Split | None) -> float | None:

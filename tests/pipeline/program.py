@@ -1,0 +1,117 @@
+"""``prunegap`` as its user starts it: a process with a command line, two streams, signals and an exit code.
+
+The processes are forked from a server that has the slow imports behind it, so that one costs hundredths of
+a second instead of seconds; nothing else differs from ``python -m prunegap``.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import count
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
+
+PRELOADED = ["prunegap.cli", "prunegap.report.gallery", "matplotlib.backends.backend_agg", "sklearn.datasets", "PIL"]
+NOT_OURS = ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "KFP_RUN_ID", "PRUNEGAP_PIPELINE_RUN", "FORCE_COLOR", "COLUMNS")
+SECONDS = 90
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended; a negative code is the signal that killed it."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def error_lines(self) -> list[str]:
+        return [line.removeprefix("error: ") for line in self.err.splitlines() if line.startswith("error: ")]
+
+    def steps(self, outcome: str) -> list[str]:
+        """Names of the steps that were ``done`` or ``up to date``."""
+        sign = {"done": "✓", "up to date": "·"}[outcome]
+        return [line.split()[1] for line in self.err.splitlines() if line.startswith(sign)]
+
+
+class Running:
+    """A process that was started."""
+
+    def __init__(self, process: ForkServerProcess, streams: Path) -> None:
+        self.process, self.streams = process, streams
+
+    def wait_until(self, holds: Callable[[], object]) -> None:
+        """Return as soon as ``holds`` does; the process must not end before."""
+        deadline = time.monotonic() + SECONDS
+        while not holds():
+            assert self.process.is_alive(), f"ended before: {self.end()}"
+            assert time.monotonic() < deadline, f"it never came: {self.end(signal.SIGKILL)}"
+            time.sleep(0.002)
+
+    def end(self, with_signal: int | None = None) -> Ended:
+        """Send a signal, if one is given, and wait for the end."""
+        if with_signal is not None and self.process.pid is not None and self.process.is_alive():
+            os.kill(self.process.pid, with_signal)
+        self.process.join(SECONDS)
+        code = self.process.exitcode
+        assert code is not None, f"it does not end: {self.streams.with_suffix('.err').read_text()}"
+        return Ended(code, *(self.streams.with_suffix(end).read_text() for end in (".out", ".err")))
+
+
+class Program:
+    """Starts ``prunegap`` in a folder.
+
+    Args:
+        folder: where the processes run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._number = count()
+        self._started: list[ForkServerProcess] = []
+
+    def start(self, *arguments: object, environment: Mapping[str, str] | None = None) -> Running:
+        streams = self.folder / f".process{next(self._number)}"
+        words = [str(argument) for argument in arguments]
+        process = _server().Process(target=_become, args=(words, self.folder, streams, dict(environment or {})))
+        process.start()
+        self._started.append(process)
+        return Running(process, streams)
+
+    def __call__(self, *arguments: object, environment: Mapping[str, str] | None = None) -> Ended:
+        """Run to the end."""
+        return self.start(*arguments, environment=environment).end()
+
+    def close(self) -> None:
+        """Kill what a failed test left running."""
+        for process in self._started:
+            process.kill()
+            process.join()
+            process.close()
+
+
+@cache
+def _server() -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    return context
+
+
+def _become(words: list[str], folder: Path, streams: Path, environment: dict[str, str]) -> None:
+    for name in NOT_OURS:
+        os.environ.pop(name, None)
+    os.environ.update(environment)
+    for number, suffix in ((1, ".out"), (2, ".err")):
+        target = os.open(streams.with_suffix(suffix), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        os.dup2(target, number)
+        os.close(target)
+    os.chdir(folder)
+    sys.argv = ["prunegap", *words]
+    from prunegap.cli import main
+
+    main()
