@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from prunegap.artifacts.manifest import clear_disk_errors
-from prunegap.errors import UserError
+from prunegap.errors import UserError, did_you_mean
 from prunegap.pipeline import STAGES
 from prunegap.stages.contract import Stage, StageParams, checkpoint_beside
 from prunegap.tracking.session import TrackingSession
@@ -53,7 +53,17 @@ class LocalRunner:
     done: list[str] = field(default_factory=list[str])
 
     def run(self, step: str, stage: Stage[P, I, O], params: P, inputs: I, tags: Mapping[str, str]) -> O:
-        """Carry out a stage, unless its outputs are there and were made from the same things."""
+        """Carry out a stage, unless its outputs are there and were made from the same things.
+
+        Raises:
+            UserError: what the stage refuses; it begins with the name of the step.
+        """
+        try:
+            return self._run(step, stage, params, inputs, tags)
+        except UserError as error:
+            raise UserError(f"{step}: {error}") from error
+
+    def _run(self, step: str, stage: Stage[P, I, O], params: P, inputs: I, tags: Mapping[str, str]) -> O:
         folder = self.workspace / STEPS / step
         outputs = stage.outputs_type(**{port.name: folder / port.name for port in stage.outputs})
         if stage.name in self.redo:
@@ -91,7 +101,7 @@ def stages_from(name: str | None) -> frozenset[str]:
     if name is None:
         return frozenset()
     if name not in names:
-        raise UserError(f"--from {name}: no such stage; stages: {', '.join(names)}")
+        raise UserError(f"--from {name}: no such stage{did_you_mean(name, names)}")
     return frozenset(names[names.index(name) :])
 
 
@@ -102,19 +112,18 @@ def locked(workspace: Path) -> Generator[None]:
     Raises:
         UserError: another run is at work there, or the folder cannot be written.
     """
+    if workspace.exists() and not workspace.is_dir():
+        raise UserError(f"{workspace}: the workspace must be a folder, this is a file; choose another --workspace")
     with clear_disk_errors(workspace):
-        if workspace.exists() and not workspace.is_dir():
-            raise UserError(f"{workspace}: the workspace must be a folder, this is a file; choose another --workspace")
         workspace.mkdir(parents=True, exist_ok=True)
-        lock = (workspace / ".lock").open("w")
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"{workspace}: another run is at work there; wait for it or choose another --workspace"
-            ) from None
-        yield
+        with (workspace / ".lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(
+                    f"{workspace}: another run is at work there; wait for it or choose another --workspace"
+                ) from None
+            yield
 
 
 def artifact(workspace: Path, step: str, output: str) -> Path:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -75,6 +75,30 @@ def seal(
     return manifest
 
 
+def require_replaceable(targets: Sequence[tuple[str, Path]]) -> None:
+    """Check, before any work, that artifacts may appear at ``(kind, path)``: replacing deletes what is there.
+
+    Raises:
+        UserError: two at one path, or anything there but an empty folder or an artifact of the same kind.
+    """
+    for number, (kind, path) in enumerate(targets):
+        if path.resolve() in {other.resolve() for _, other in targets[:number]}:
+            raise UserError(f"{path}: given for two artifacts; name a folder for each")
+        if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+            continue
+        if not (path / MANIFEST).is_file():
+            raise UserError(f"{path}: is there and no artifact, a {kind} would replace it; name a new folder")
+        if (found := _kind_written(path)) not in {kind, ""}:
+            raise UserError(f"{path}: holds a {found} artifact, a {kind} would replace it; name another folder")
+
+
+def _kind_written(path: Path) -> str:
+    try:
+        return str(json.loads((path / MANIFEST).read_text())["kind"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
 def read_manifest(path: Path, kind: str) -> Manifest:
     """Read an artifact's manifest and check its kind and schema version, not yet its files.
 
@@ -92,7 +116,9 @@ def read_manifest(path: Path, kind: str) -> Manifest:
             f"{path / MANIFEST}: unreadable manifest ({error}); run the stage that wrote it again"
         ) from None
     if manifest.kind != kind:
-        raise UserError(f"{path}: expected an artifact of kind '{kind}', found '{manifest.kind}'")
+        raise UserError(
+            f"{path}: expected an artifact of kind '{kind}', found '{manifest.kind}'; name the right folder"
+        )
     if manifest.schema_version != SCHEMA_VERSION:
         raise UserError(
             f"{path}: {kind} artifact has schema version {manifest.schema_version}, this program reads "
@@ -111,14 +137,18 @@ def check(path: Path, kind: str) -> Manifest:
     for name, expected in manifest.files.items():
         file = path / name
         if not file.is_file():
-            raise UserError(f"{path}: {kind} artifact lacks its file '{name}'; run the stage that wrote it again")
+            raise UserError(f"{path}: {kind} artifact lacks its file '{name}'; {_made_again(path)}")
         found = sha256_of(file)
         if found != expected:
             raise UserError(
-                f"{file}: sha256 is {found[:12]}…, the manifest says {expected[:12]}…; the file was changed "
-                f"or damaged: run the stage that wrote it again"
+                f"{file}: the file was changed or damaged (sha256 is {found[:12]}…, the manifest says "
+                f"{expected[:12]}…); {_made_again(path)}"
             )
     return manifest
+
+
+def _made_again(path: Path) -> str:
+    return f"delete {path} and run the stage that wrote it, or the whole run, again"
 
 
 def sha256_of(path: Path) -> str:
@@ -134,15 +164,25 @@ def write_json(path: Path, value: object) -> None:
     beside.replace(path)
 
 
+ADVICE = {
+    errno.ENOSPC: "free some space or choose another folder",
+    errno.EDQUOT: "free some space or choose another folder",
+    errno.EROFS: "choose a folder that can be written",
+    errno.EACCES: "change its permissions or choose another folder",
+    errno.EPERM: "change its permissions or choose another folder",
+    errno.ENOTDIR: "a folder is needed there; choose another",
+    errno.EEXIST: "a folder is needed there; choose another",
+    errno.ENAMETOOLONG: "choose shorter names",
+}
+
+
 @contextmanager
 def clear_disk_errors(path: Path) -> Generator[None]:
     """Turn a full disk, a read-only or forbidden folder into a :class:`UserError` that names the folder."""
     try:
         yield
     except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT}:
+        if error.errno not in ADVICE:
             raise
-        raise UserError(
-            f"{path}: cannot write there: {os.strerror(error.errno)}; free some space or choose another folder; "
-            "finished artifacts are intact"
-        ) from error
+        where, reason = error.filename or path, os.strerror(error.errno)
+        raise UserError(f"{where}: {reason}; {ADVICE[error.errno]}; finished artifacts are intact") from error

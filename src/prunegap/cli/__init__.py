@@ -1,5 +1,13 @@
 """The command line: ``prunegap run``, ``show``, ``ui``, ``upload``, and a command a stage."""
 
-from prunegap.cli.entry import main
+import sys
 
-__all__ = ["main"]
+
+def main() -> None:
+    """Run the command line; an interrupt ends it quietly, even while it is still loading."""
+    try:
+        from prunegap.cli.entry import enter
+
+        enter()
+    except KeyboardInterrupt:
+        sys.exit(130)

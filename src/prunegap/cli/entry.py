@@ -1,11 +1,16 @@
 """The commands and where they meet a person: help, errors in one line, exit codes.
 
-Exit codes: 0 done, 1 something the user can put right, 2 a command line that cannot be understood, 130 stopped.
+Exit codes: 0 done, 1 something the user can put right, 2 a command line that cannot be understood, 130 stopped by
+Ctrl-C, 143 by SIGTERM.
 """
 
+import json
 import logging
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 import click
 from rich.console import Console
@@ -18,11 +23,13 @@ from prunegap.cli.stage_command import stage_command
 from prunegap.cli.terminal import Terminal
 from prunegap.errors import UserError
 from prunegap.local import LocalRunner, artifact, locked, stages_from
-from prunegap.pipeline import STAGES, prune_and_compare
+from prunegap.pipeline import STAGES, Experiment, prune_and_compare
 from prunegap.progress import shown_by
 from prunegap.report.comparison import summarise
 
 EXPERIMENT = "experiment.json"
+STOPPED = "stopped; the same command goes on where it stood"
+STOPPED_REDOING = "stopped; finished artifacts are intact; the same command begins again at"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -42,7 +49,9 @@ def cli() -> None:
 @cli.command()
 @click.argument("experiment", type=click.Path(path_type=Path), metavar="EXPERIMENT.yaml")
 @click.option("--workspace", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/<name>]")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, e.g. prune.seed=3.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, e.g. finetune.tolerance=0.02."
+)
 @click.option("--from", "redo_from", metavar="STAGE", help="Do this stage and all after it again.")
 @click.option(
     "--tracking-uri", metavar="URI", help="MLflow to log to.  [default: MLFLOW_TRACKING_URI, else the workspace]"
@@ -67,11 +76,14 @@ def run(
     folder = workspace or Path("runs") / wanted.name
     redo = stages_from(redo_from)
     terminal = Terminal(Console(stderr=True))
-    with locked(folder):
-        write_json(folder / EXPERIMENT, wanted.model_dump(mode="json"))
-        session = TrackingSession(folder, tracking_uri, wanted.name, folder.name, {}, enabled=not no_tracking)
-        with session, shown_by(terminal.progress):
-            prune_and_compare(wanted, LocalRunner(folder, session, redo, terminal.narrate))
+    try:
+        with locked(folder):
+            note_experiment(folder / EXPERIMENT, wanted)
+            session = TrackingSession(folder, tracking_uri, wanted.name, folder.name, {}, enabled=not no_tracking)
+            with session, shown_by(terminal.progress):
+                prune_and_compare(wanted, LocalRunner(folder, session, redo, terminal.narrate))
+    except KeyboardInterrupt as stop:
+        raise click.exceptions.Abort(STOPPED if redo_from is None else f"{STOPPED_REDOING} {redo_from}") from stop
     show_workspace(folder)
 
 
@@ -106,6 +118,13 @@ for _stage in STAGES:
     cli.add_command(stage_command(_stage))
 
 
+def note_experiment(path: Path, experiment: Experiment) -> None:
+    """Keep the experiment in its workspace; ``prunegap run`` takes the file as it takes the YAML."""
+    plain = experiment.plain()
+    if not path.exists() or json.loads(path.read_text()) != plain:
+        write_json(path, plain)
+
+
 def show_workspace(workspace: Path) -> None:
     """Print the tables of a finished run."""
     from prunegap.report.tables import comparison_table, group_table
@@ -113,6 +132,8 @@ def show_workspace(workspace: Path) -> None:
     comparison = artifact(workspace, "compare", "comparison")
     if not workspace.is_dir():
         raise UserError(f"{workspace}: no such workspace; prunegap run EXPERIMENT.yaml makes one")
+    if not comparison.exists():
+        raise UserError(f"{workspace}: no comparison there yet; prunegap run goes on to it")
     check(comparison, "comparison")
     evaluations = load_evaluations(comparison)
     rows = summarise(evaluations)
@@ -124,19 +145,29 @@ def show_workspace(workspace: Path) -> None:
     console.print(f"Report: {comparison / 'comparison.html'}", soft_wrap=True)
 
 
-def main() -> None:
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: stops what Ctrl-C stops."""
+
+
+def terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """Raise :class:`Terminated`."""
+    raise Terminated
+
+
+def enter() -> None:
     """Run the command line; what a user can put right is one line and exit code 1, never a traceback."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     logging.addLevelName(logging.WARNING, "warning")
+    signal.signal(signal.SIGTERM, terminate)
     try:
         cli.main(standalone_mode=False)
     except UserError as error:
         for line in str(error).splitlines():
             click.echo(f"error: {line}", err=True)
         sys.exit(1)
-    except click.exceptions.Abort:
-        click.echo("stopped; the same command goes on where it stood", err=True)
-        sys.exit(130)
+    except click.exceptions.Abort as stop:
+        click.echo(str(stop) or STOPPED, err=True)
+        sys.exit(143 if isinstance(stop.__cause__, Terminated) else 130)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -1,6 +1,7 @@
 """An experiment from a YAML file and ``--set`` overrides."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 
 from prunegap.cli.explain import explain, yaml_key
 from prunegap.errors import UserError
-from prunegap.pipeline import Experiment
+from prunegap.pipeline import SHARED, Experiment
 
 
 def read_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -17,7 +18,7 @@ def read_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
 
     Args:
         path: the YAML file.
-        overrides: ``key=value`` with a dotted key and a YAML value, e.g. ``prune.sparsity=0.95``.
+        overrides: ``key=value`` with a dotted key and a YAML value, e.g. ``prune.learning_rate=0.05``.
 
     Raises:
         UserError: no such file, not YAML, an unknown key or a value out of range; a line each.
@@ -26,21 +27,36 @@ def read_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
     for override in overrides:
         _apply(raw, override)
     try:
-        return Experiment.model_validate(raw)
+        return Experiment.model_validate(copy.deepcopy(raw))
     except ValidationError as error:
-        lines = explain(error, Experiment, yaml_key)
-        raise UserError("\n".join(f"{path}: {line}" for line in dict.fromkeys(lines))) from None
+        lines = explain(error, Experiment, lambda key: _written_key(key, raw), SHARED)
+        raise UserError("\n".join(f"{_where(line, path, overrides)}: {line}" for line in lines)) from None
+
+
+class _OnceEach(yaml.SafeLoader):
+    """Plain YAML, except that a key given twice is refused: YAML would silently drop the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys: list[Any] = [self.construct_object(key, deep=True) for key, _ in node.value]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            raise yaml.constructor.ConstructorError(
+                problem=f"key '{twice}' is given twice", problem_mark=node.start_mark
+            )
+        return super().construct_mapping(node, deep)
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        raw = yaml.safe_load(path.read_text())
+        raw = yaml.load(path.read_text(), _OnceEach)  # noqa: S506 - it is a SafeLoader
     except FileNotFoundError:
         raise UserError(f"{path}: no such experiment file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not a text file ({error.reason} at byte {error.start})") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+        raise UserError(f"{path}: not valid YAML: {_one_line(error)}") from None
     if not isinstance(raw, dict):
         raise UserError(f"{path}: an experiment is a mapping of keys to values, found {type(raw).__name__}")
     return raw
@@ -49,16 +65,40 @@ def _read(path: Path) -> dict[str, Any]:
 def _apply(raw: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise UserError(f"--set {override}: must be key=value, for example prune.sparsity=0.95")
+        raise UserError(f"--set {override}: must be key=value, for example prune.learning_rate=0.05")
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, _OnceEach)  # noqa: S506 - it is a SafeLoader
     except yaml.YAMLError as error:
-        raise UserError(f"--set {override}: the value is not valid YAML: {' '.join(str(error).split())}") from None
+        raise UserError(f"--set {override}: the value is not valid YAML: {_one_line(error)}") from None
     *parents, last = key.split(".")
     section = raw
     for parent in parents:
-        inner = section.setdefault(parent, {})
-        if not isinstance(inner, dict):
-            raise UserError(f"--set {override}: '{parent}' is a value, not a section")
-        section = inner
+        if section.get(parent) is None:
+            section[parent] = {}
+        section = section[parent]
+        if not isinstance(section, dict):
+            raise UserError(f"--set {override}: '{parent}' is no section of keys; set {parent} as a whole")
     section[last] = value
+
+
+def _one_line(error: yaml.YAMLError) -> str:
+    return " ".join(str(error).replace('in "<unicode string>", ', "").split())
+
+
+def _written_key(key: Sequence[str | int], raw: dict[str, Any]) -> str:
+    """Name a key where the user wrote it: what a stage took over from the top level or from ``finetune``, there."""
+    section: Any = raw
+    for part in key[:-1]:
+        section = section[part] if isinstance(part, int) or (isinstance(section, dict) and part in section) else {}
+    if len(key) > 1 and not (isinstance(section, dict) and key[-1] in section):
+        if key[-1] in SHARED and key[-1] in raw:
+            return str(key[-1])
+        if key[0] == "methods" and isinstance(raw.get("finetune"), dict) and key[-1] in raw["finetune"]:
+            return f"finetune.{key[-1]}"
+    return yaml_key(key)
+
+
+def _where(line: str, path: Path, overrides: Sequence[str]) -> str:
+    """Return what holds the key that a line begins with: an override of it, or else the file."""
+    key = line.partition(":")[0]
+    return next((f"--set {one}" for one in reversed(overrides) if one.partition("=")[0] == key), str(path))

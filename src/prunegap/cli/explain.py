@@ -12,21 +12,21 @@ from prunegap.errors import did_you_mean
 Path = Sequence[str | int]
 
 RULES = {
-    "int": "must be a whole number",
-    "float": "must be a number",
-    "bool": "must be true or false",
-    "string": "must be text",
-    "tuple": "must be a list",
-    "model": "must be a section of keys and values",
-    "finite": "must be a finite number",
-    "string_pattern": "must be made of letters, digits, '_', '.' and '-', the first a letter or digit",
-    "string_too": "must have at most {max_length} characters",
-    "too": "must have at least {min_length} entry",
-    "greater_than": "must be > {gt}",
-    "greater_than_equal": "must be >= {ge}",
-    "less_than": "must be < {lt}",
-    "less_than_equal": "must be <= {le}",
-    "literal": "must be {expected}",
+    **dict.fromkeys(("int_type", "int_parsing", "int_parsing_size", "int_from_float"), "must be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "must be a number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "must be true or false"),
+    **dict.fromkeys(("model_type", "dict_type"), "must be a section of keys and values"),
+    "finite_number": "must be a finite number",
+    "string_type": "must be text",
+    "string_pattern_mismatch": "must be of letters, digits, '_', '.' and '-', the first a letter or digit",
+    "string_too_long": "must have at most {max_length} characters",
+    "tuple_type": "must be a list, as in [a, b]",
+    "too_short": "must have at least one entry",
+    "greater_than": "must be > {gt:g}",
+    "greater_than_equal": "must be >= {ge:g}",
+    "less_than": "must be < {lt:g}",
+    "less_than_equal": "must be <= {le:g}",
+    "literal_error": "must be {expected}",
 }
 
 
@@ -70,8 +70,7 @@ def _line(problem: Any, model: type[BaseModel], name_of: Callable[[Path], str], 
 
 
 def _rule(problem: Any) -> str:  # noqa: ANN401
-    kind = str(problem["type"])
-    rule = RULES.get(kind) or RULES.get(kind.rpartition("_")[0]) or RULES.get(kind.partition("_")[0])
+    rule = RULES.get(problem["type"])
     return str(problem["msg"]) if rule is None else rule.format(**problem.get("ctx", {}))
 
 

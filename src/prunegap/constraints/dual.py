@@ -58,7 +58,7 @@ class DualState:
         accuracy = self.formulation.measures == "accuracy"
         self._dense = (reference.group_accuracy if accuracy else reference.group_loss).to(dtype)
         device = self._dense.device
-        self._share = (reference.group_count / reference.group_count.sum()).to(dtype)
+        self._share = reference.group_count.to(dtype) / reference.group_count.sum()
         self._num_groups = len(reference.group_count)
         self.multipliers = torch.zeros(len(self.names), dtype=dtype, device=device)
         self.violations = torch.full_like(self.multipliers, torch.nan)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -32,10 +33,15 @@ class ImageFormat:
 
     def inputs(self, images: PackedImages) -> Inputs:
         """Return normalised inputs of shape (n, c, h, w)."""
-        mean = images.new_tensor(self.mean, dtype=self.dtype).view(1, -1, 1, 1)
-        std = images.new_tensor(self.std, dtype=self.dtype).view(1, -1, 1, 1)
+        mean = _per_channel(tuple(self.mean), self.dtype, images.device)
+        std = _per_channel(tuple(self.std), self.dtype, images.device)
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         return ((images.to(self.dtype) / 255 - mean) / std).contiguous(memory_format=layout)
+
+
+@cache  # made once: a tensor made of Python numbers on a GPU waits for all work queued there
+def _per_channel(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.tensor(values, dtype=dtype, device=device).view(1, -1, 1, 1)
 
 
 @dataclass(frozen=True)

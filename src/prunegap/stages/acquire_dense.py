@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import nn
 
 from prunegap.acquisition.fetch import fetch_weights
@@ -16,7 +16,8 @@ from prunegap.artifacts.model import save_model
 from prunegap.constraints.dual import DualSettings, DualState
 from prunegap.constraints.formulation import DenseReference, FormulationSettings, constrained_method
 from prunegap.data.grouped import GroupedDataset, Split
-from prunegap.models.build import build
+from prunegap.errors import did_you_mean
+from prunegap.models.build import NAMES, build
 from prunegap.models.spec import ModelSpec
 from prunegap.sources.registry import default_cache_dir
 from prunegap.stages.contract import (
@@ -62,6 +63,14 @@ class AcquireDenseParams(TrainingParams, DualParams):
     )
     seed: int = Field(default=0, ge=0, description="Decides the fresh weights, batch order, augmentation and dropout.")
     cache_dir: str = Field(default="", description="Where downloaded weights are kept.", json_schema_extra=NO_EFFECT)
+
+    @field_validator("model")
+    @classmethod
+    def _model_is_known(cls, name: str) -> str:
+        if ":" not in name and name not in NAMES:
+            hint = did_you_mean(name, NAMES)
+            raise ValueError(f"model '{name}' is not known{hint} (your own is written package.module:function)")
+        return name
 
 
 @dataclass(frozen=True)

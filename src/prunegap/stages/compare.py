@@ -7,7 +7,8 @@ from pydantic import Field
 from prunegap import __version__
 from prunegap.artifacts.evaluation import load_evaluation, save_evaluations
 from prunegap.artifacts.history import load_history
-from prunegap.report.comparison import summarise, write_comparison_csv
+from prunegap.artifacts.manifest import read_manifest
+from prunegap.report.comparison import ComparisonRow, summarise, write_comparison_csv
 from prunegap.report.gallery import draw_all
 from prunegap.report.groups import write_group_results_csv
 from prunegap.report.html import write_html
@@ -57,7 +58,32 @@ def compare(params: CompareParams, inputs: CompareInputs, outputs: CompareOutput
         histories,
         folder / "comparison.html",
         code_version=__version__,
-        parameters=params.model_dump(mode="json"),
+        parameters=_provenance(params, inputs),
         pictures=pictures,
     )
+    for row in rows:
+        tracker.log_metrics(_headline(row))
     tracker.log_artifact(folder, "comparison")
+
+
+def _headline(row: ComparisonRow) -> dict[str, float]:
+    """Return what a tracker shows of one method at one sparsity: means over seeds."""
+    name = f"{row.method}_{row.sparsity * 100:g}"
+    return {
+        f"{name}/{split}_{key}": getattr(figures, key).mean
+        for split, figures in row.splits.items()
+        for key in ("accuracy", "max_psi", "psi_pw", "churn")
+    }
+
+
+def _provenance(params: CompareParams, inputs: CompareInputs) -> dict[str, object]:
+    """Return what the first run of each method was made from, for the report."""
+    first = read_manifest(inputs.evaluations[0], "evaluation")
+    shown: dict[str, object] = {"title": params.title} | {
+        f"{name} sha256": digest for name, digest in first.inputs.items()
+    }
+    for path in inputs.histories:
+        made_with = read_manifest(path, "history").parameters
+        name = f"finetune {made_with['label'] or made_with['method']}"
+        shown.setdefault(name, ", ".join(f"{key} {value}" for key, value in made_with.items() if key != "label"))
+    return shown

@@ -18,7 +18,7 @@ from typing import Any, Generic, NewType, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from prunegap import __version__
-from prunegap.artifacts.manifest import check, clear_disk_errors, read_manifest, seal
+from prunegap.artifacts.manifest import check, clear_disk_errors, read_manifest, require_replaceable, seal
 from prunegap.errors import UserError
 from prunegap.tracking.protocol import Tracker
 
@@ -104,25 +104,32 @@ class Stage(Generic[P, I, O]):
         """Check the inputs, run, and seal the outputs.
 
         Raises:
-            UserError: an input is not the artifact it should be, or what the stage itself refuses.
+            UserError: an input is not the artifact it should be, an output would replace something else, the disk
+                is full, or what the stage itself refuses.
         """
         digests = {name: check(path, kind).digest for name, kind, path in artifacts_of(self.inputs, inputs)}
         targets = [(kind, path) for _, kind, path in artifacts_of(self.outputs, outputs)]
+        require_replaceable(targets)
         first = targets[0][1]
         with clear_disk_errors(first.parent):
             staged = self.outputs_type(
                 **{name: _empty_beside(path) for name, _, path in artifacts_of(self.outputs, outputs)}
             )
-            self.function(params, inputs, staged, tracker)
-            for (kind, target), (_, _, staging) in zip(targets, artifacts_of(self.outputs, staged), strict=True):
-                seal(
-                    staging,
-                    target,
-                    kind=kind,
-                    parameters=params.effective(),
-                    inputs=digests,
-                    code_version=__version__,
-                )
+            stagings = [path for _, _, path in artifacts_of(self.outputs, staged)]
+            try:
+                self.function(params, inputs, staged, tracker)
+                for (kind, target), staging in zip(targets, stagings, strict=True):
+                    seal(
+                        staging,
+                        target,
+                        kind=kind,
+                        parameters=params.effective(),
+                        inputs=digests,
+                        code_version=__version__,
+                    )
+            finally:
+                for staging in stagings:
+                    shutil.rmtree(staging, ignore_errors=True)
         checkpoint_beside(first).unlink(missing_ok=True)
 
     def is_done(self, params: P, inputs: I, outputs: O) -> bool:

@@ -47,7 +47,7 @@ class FinetuneParams(DualParams):
     label: str = Field(
         default="",
         max_length=40,
-        pattern=r"^[A-Za-z0-9_.-]*$",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]*)?$",
         description="Name in tables and plots; empty: the method's name.",
     )
     tolerance: float = Field(

@@ -1,4 +1,4 @@
-"""The experiment, and the one function that wires the stages of a run.
+"""The one function that wires the stages of a run.
 
 A runner decides how a stage is carried out: in this process, as a compose service, as a Kubeflow task.
 """
@@ -6,43 +6,22 @@ A runner decides how a stage is carried out: in this process, as a compose servi
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, Literal, Protocol, Self, TypeVar
+from typing import Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-
+from prunegap.pipeline.experiment import Experiment, Level
 from prunegap.stages.acquire_dense import (
     AcquireDenseInputs,
     AcquireDenseOutputs,
     AcquireDenseParams,
     acquire_dense,
 )
-from prunegap.stages.compare import CompareInputs, CompareOutputs, CompareParams, compare
+from prunegap.stages.compare import CompareInputs, CompareOutputs, compare
 from prunegap.stages.contract import Stage, StageParams
-from prunegap.stages.evaluate import EvaluateInputs, EvaluateOutputs, EvaluateParams, evaluate
+from prunegap.stages.evaluate import EvaluateInputs, EvaluateOutputs, evaluate
 from prunegap.stages.finetune import FinetuneInputs, FinetuneOutputs, FinetuneParams, finetune
-from prunegap.stages.measure_baseline import (
-    MeasureBaselineInputs,
-    MeasureBaselineOutputs,
-    MeasureBaselineParams,
-    measure_baseline,
-)
-from prunegap.stages.prepare_data import (
-    PrepareDataInputs,
-    PrepareDataOutputs,
-    PrepareDataParams,
-    prepare_data,
-)
-from prunegap.stages.prune import PruneInputs, PruneParams, prune
-
-STAGES: tuple[Stage[Any, Any, Any], ...] = (
-    prepare_data,
-    acquire_dense,
-    measure_baseline,
-    prune,
-    finetune,
-    evaluate,
-    compare,
-)
+from prunegap.stages.measure_baseline import MeasureBaselineInputs, MeasureBaselineOutputs, measure_baseline
+from prunegap.stages.prepare_data import PrepareDataInputs, PrepareDataOutputs, prepare_data
+from prunegap.stages.prune import PruneInputs, prune
 
 P = TypeVar("P", bound=StageParams)
 I = TypeVar("I")  # noqa: E741
@@ -61,101 +40,6 @@ class Runner(Protocol):
     def fan_out(self, items: Sequence[T], body: Callable[[T], U]) -> Sequence[U]:
         """Carry out ``body`` for every item, in any order or at once; return the results in order."""
         ...
-
-
-class Level(BaseModel):
-    """One sparsity, and the tolerance that goes with it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    sparsity: float = Field(ge=0, lt=1, description="Share of prunable weights set to zero.")
-    tolerance: float | None = Field(
-        default=None, ge=0, description="Tolerance at this sparsity; None: that of finetune."
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _a_bare_number_is_a_sparsity(cls, value: Any) -> Any:  # noqa: ANN401 - anything a YAML file holds
-        return {"sparsity": value} if isinstance(value, int | float) else value
-
-
-class Experiment(BaseModel):
-    """Everything a run depends on: what to fan out over, and the parameters of each stage."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Name of the experiment.")
-    seeds: tuple[int, ...] = Field(default=(0,), min_length=1, description="A run a seed.")
-    sparsities: tuple[Level, ...] = Field(
-        default=(Level(sparsity=0.9),), min_length=1, description="Levels of sparsity."
-    )
-    methods: tuple[FinetuneParams, ...] = Field(
-        min_length=1,
-        description="Methods by name, or as a mapping: method, label and any of finetune's parameters.",
-    )
-    dense_seeds: Literal["shared", "per_seed"] = Field(
-        default="shared", description="One dense model for all seeds, as in the papers, or one a seed."
-    )
-    prepare_data: PrepareDataParams = PrepareDataParams()
-    acquire_dense: AcquireDenseParams = AcquireDenseParams()
-    measure_baseline: MeasureBaselineParams = MeasureBaselineParams()
-    prune: PruneParams = PruneParams()
-    finetune: FinetuneParams = FinetuneParams()
-    evaluate: EvaluateParams = EvaluateParams()
-    compare: CompareParams = CompareParams()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _spread_shared_settings(cls, raw: Any) -> Any:  # noqa: ANN401 - anything a YAML file holds
-        return _spread(raw) if isinstance(raw, dict) else raw
-
-    @field_validator("seeds")
-    @classmethod
-    def _seeds_are_distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(seeds)) < len(seeds) or min(seeds) < 0:
-            raise ValueError(f"seeds must be distinct and >= 0, got {list(seeds)}")
-        return seeds
-
-    @model_validator(mode="after")
-    def _names_are_distinct(self) -> Self:
-        _require_distinct(
-            "methods",
-            [method.shown_name for method in self.methods],
-            "give the same method twice only with different labels",
-        )
-        _require_distinct("sparsities", [f"{level.sparsity:g}" for level in self.sparsities], "name each once")
-        return self
-
-
-def _require_distinct(what: str, names: list[str], rule: str) -> None:
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise ValueError(f"{what} must be distinct, got {twice[0]} twice; {rule}")
-
-
-SHARED = ("device", "precision", "channels_last", "threads")
-
-
-def _spread(raw: dict[str, Any]) -> dict[str, Any]:
-    """Hand ``device``, ``precision``, ``channels_last`` and ``threads`` of the top level to every stage that has them.
-
-    Methods inherit what ``finetune`` sets, unless they set it themselves.
-    """
-    raw = dict(raw)
-    shared = {key: raw.pop(key) for key in SHARED if key in raw}
-    for stage_ in STAGES:
-        section = raw.get(stage_.name) or {}
-        own = {key: value for key, value in shared.items() if key in stage_.params_type.model_fields}
-        if isinstance(section, dict) and (own or section):
-            raw[stage_.name] = own | section
-    inherited = raw.get(finetune.name)
-    if isinstance(raw.get("methods"), list | tuple):
-        base = inherited if isinstance(inherited, dict) else {}
-        raw["methods"] = [
-            base | ({"method": entry} if isinstance(entry, str) else entry) if isinstance(entry, str | dict) else entry
-            for entry in raw["methods"]
-        ]
-    return raw
 
 
 @dataclass(frozen=True)

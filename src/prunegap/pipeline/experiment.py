@@ -1,0 +1,163 @@
+"""Everything a run depends on: what to fan out over, and the parameters of each stage."""
+
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from prunegap.stages.acquire_dense import AcquireDenseParams, acquire_dense
+from prunegap.stages.compare import CompareParams, compare
+from prunegap.stages.contract import Stage
+from prunegap.stages.evaluate import EvaluateParams, evaluate
+from prunegap.stages.finetune import FinetuneParams, finetune
+from prunegap.stages.measure_baseline import MeasureBaselineParams, measure_baseline
+from prunegap.stages.prepare_data import PrepareDataParams, prepare_data
+from prunegap.stages.prune import PruneParams, prune
+from prunegap.training.methods import find_method
+
+STAGES: tuple[Stage[Any, Any, Any], ...] = (
+    prepare_data,
+    acquire_dense,
+    measure_baseline,
+    prune,
+    finetune,
+    evaluate,
+    compare,
+)
+SHARED = ("device", "precision", "channels_last", "threads")
+
+
+class Level(BaseModel):
+    """One sparsity, and the tolerance that goes with it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sparsity: float = Field(ge=0, lt=1, description="Share of prunable weights set to zero.")
+    tolerance: float | None = Field(
+        default=None, ge=0, description="Tolerance at this sparsity; None: that of finetune."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_bare_value_is_a_sparsity(cls, value: Any) -> Any:  # noqa: ANN401 - anything a YAML file holds
+        return {"sparsity": value} if isinstance(value, int | float | str) else value
+
+
+class Experiment(BaseModel):
+    """Everything a run depends on: what to fan out over, and the parameters of each stage."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="Name of the experiment.")
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1, description="A run a seed.")
+    sparsities: tuple[Level, ...] = Field(
+        default=(Level(sparsity=0.9),), min_length=1, description="Levels of sparsity."
+    )
+    methods: tuple[FinetuneParams, ...] = Field(
+        min_length=1,
+        description="Methods by name, or as a mapping: method, label and any of finetune's parameters.",
+    )
+    dense_seeds: Literal["shared", "per_seed"] = Field(
+        default="shared", description="One dense model for all seeds, as in the papers, or one a seed."
+    )
+    prepare_data: PrepareDataParams = PrepareDataParams()
+    acquire_dense: AcquireDenseParams = AcquireDenseParams()
+    measure_baseline: MeasureBaselineParams = MeasureBaselineParams()
+    prune: PruneParams = PruneParams()
+    finetune: FinetuneParams = FinetuneParams()
+    evaluate: EvaluateParams = EvaluateParams()
+    compare: CompareParams = CompareParams()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spread_shared_settings(cls, raw: Any) -> Any:  # noqa: ANN401 - anything a YAML file holds
+        return _spread(raw) if isinstance(raw, dict) else raw
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_are_distinct(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds) or min(seeds) < 0:
+            raise ValueError(f"must be distinct and >= 0, got {list(seeds)}")
+        return seeds
+
+    @model_validator(mode="after")
+    def _names_are_distinct(self) -> Self:
+        _require_distinct(
+            "methods",
+            [method.shown_name for method in self.methods],
+            "give the same method twice only with different labels",
+        )
+        _require_distinct("sparsities", [f"{level.sparsity:g}" for level in self.sparsities], "name each once")
+        return self
+
+    @model_validator(mode="after")
+    def _held_out_examples_are_there(self) -> Self:
+        for method in self.methods:
+            if find_method(method.method).keeps == "best_on_validation" and self.prepare_data.validation_share == 0:
+                raise ValueError(
+                    f"method {method.method} picks its epoch on held-out examples, and there are none: set "
+                    "prepare_data.validation_share above 0, or use nft_es_on_test, which picks on the test split as "
+                    "the paper did"
+                )
+        return self
+
+    def plain(self) -> dict[str, Any]:
+        """Return the experiment as plain JSON values; validated, they are this experiment again."""
+        varied = {section: set(keys) for section, keys in _varied(self.dense_seeds).items()}
+        return self.model_dump(mode="json", exclude=varied)
+
+
+def _require_distinct(what: str, names: list[str], rule: str) -> None:
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise ValueError(f"{what} must be distinct, got {twice[0]} twice; {rule}")
+
+
+def _varied(dense_seeds: object) -> dict[str, dict[str, str]]:
+    """Return, by section, the parameters that a run varies itself, and the key that says over what."""
+    varied = {"prune": {"sparsity": "sparsities", "seed": "seeds"}, "evaluate": {"tolerance": "finetune.tolerance"}}
+    return varied | {"acquire_dense": {"seed": "seeds"}} if dense_seeds == "per_seed" else varied
+
+
+def _spread(raw: dict[str, Any]) -> dict[str, Any]:
+    """Hand what the top level sets to every stage that has it, and what ``finetune`` sets to every method.
+
+    A section or method that sets it itself keeps its own.
+    """
+    raw = {
+        key: value for key, value in raw.items() if value is not None or key not in {stage_.name for stage_ in STAGES}
+    }
+    _refuse_varied(raw)
+    shared = {key: raw.pop(key) for key in SHARED if key in raw}
+    for stage_ in STAGES:
+        section = raw.get(stage_.name, {})
+        own = {key: value for key, value in shared.items() if key in stage_.params_type.model_fields}
+        if isinstance(section, dict) and (own or section):
+            raw[stage_.name] = own | section
+    if isinstance(raw.get(prune.name), dict):
+        raw[prune.name] = _lowest_sparsity(raw.get("sparsities")) | raw[prune.name]
+    if isinstance(raw.get("methods"), list | tuple):
+        inherited = raw.get(finetune.name)
+        base = inherited if isinstance(inherited, dict) else {}
+        raw["methods"] = [_method(entry, base) for entry in raw["methods"]]
+    return raw
+
+
+def _lowest_sparsity(levels: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return the sparsity that the rules of prune are checked with: what holds for the lowest holds for all."""
+    entries = levels if isinstance(levels, list | tuple) else ()
+    values = [entry.get("sparsity") if isinstance(entry, dict) else entry for entry in entries]
+    numbers = [value for value in values if isinstance(value, float) and 0 <= value < 1]
+    return {"sparsity": min(numbers)} if numbers else {}
+
+
+def _method(entry: Any, base: dict[str, Any]) -> Any:  # noqa: ANN401
+    named = {"method": entry} if isinstance(entry, str) else entry
+    return base | named if isinstance(named, dict) else named
+
+
+def _refuse_varied(raw: dict[str, Any]) -> None:
+    for section, keys in _varied(raw.get("dense_seeds")).items():
+        given = raw.get(section)
+        for key, instead in keys.items():
+            if isinstance(given, dict) and key in given:
+                raise ValueError(f"{section}.{key}: has no effect in a run, which goes by {instead}; set that instead")

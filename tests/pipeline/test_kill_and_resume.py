@@ -1,0 +1,221 @@
+"""Truth: a run that nobody stopped. Killed anywhere, the same command ends with the same bits and figures."""
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.program import Ended, Program
+from pipeline.workspaces import copy_of, figures, half_written, snapshot, weights
+from prunegap.artifacts.model import load_model
+from prunegap.errors import UserError
+from prunegap.training.tree import load_tree, save_tree
+
+CELL = "sparsity80-seed0"
+FIRST_OUTPUT = {
+    "prepare_data": "dataset",
+    "acquire_dense": "dense_model",
+    f"prune-{CELL}": "sparse_model",
+    f"finetune-{CELL}-ceag": "finetuned_model",
+    f"evaluate-{CELL}-ceag": "evaluation",
+    "compare": "comparison",
+}
+ORDER = [
+    "prepare_data",
+    "acquire_dense",
+    "measure_baseline",
+    f"prune-{CELL}",
+    *(f"{stage}-{CELL}-{method}" for method in ("nft_es", "ceag") for stage in ("finetune", "evaluate")),
+    "compare",
+]
+STOPPED = "stopped; the same command goes on where it stood"
+
+
+def before_step(finished: Path, target: Path, step: str) -> Path:
+    """A workspace in which every step before ``step`` is done."""
+    if target.exists():
+        shutil.rmtree(target)
+    copy_of(finished, target)
+    for later in ORDER[ORDER.index(step) :]:
+        shutil.rmtree(target / "steps" / later)
+    return target
+
+
+def checkpoint_of(workspace: Path, step: str) -> Path:
+    return workspace / "steps" / step / f"{FIRST_OUTPUT[step]}.checkpoint"
+
+
+def epoch_in(checkpoint: Path) -> int:
+    """The epoch a checkpoint stands at; 0 without one."""
+    try:
+        return load_tree(checkpoint)["state"]["epoch"]
+    except UserError:
+        return 0
+
+
+def moment(workspace: Path, step: str, epoch: int) -> Callable[[], bool]:
+    """Whether ``step`` is at work and has a checkpoint of ``epoch``, if that is not 0."""
+    partial = workspace / "steps" / step / f"{FIRST_OUTPUT[step]}.partial"
+    checkpoint = checkpoint_of(workspace, step)
+    return lambda: partial.exists() and (epoch == 0 or epoch_in(checkpoint) >= epoch)
+
+
+def stopped_in(
+    program: Program, finished: Path, experiment: Path, workspace: Path, step: str, epoch: int, by: int
+) -> tuple[Ended, dict[str, Any]]:
+    """Stop a run in the midst of ``step``; a step that is over too soon to be met is tried again."""
+    for _ in range(20):
+        before_step(finished, workspace, step)
+        before = snapshot(workspace / "steps")
+        running = program.start("run", experiment, "--workspace", workspace, "--no-tracking")
+        came = moment(workspace, step, epoch)
+        while running.process.is_alive() and not came():
+            time.sleep(0.001)
+        ended = running.end(by)
+        if ended.code != 0 and not (workspace / "steps" / step / FIRST_OUTPUT[step]).exists():
+            return ended, before
+    raise AssertionError(f"{step} was never met at work: {ended}")
+
+
+@pytest.mark.parametrize(
+    ("step", "epoch"),
+    [
+        ("prepare_data", 0),
+        ("acquire_dense", 0),
+        ("acquire_dense", 1),
+        ("acquire_dense", 3),
+        (f"prune-{CELL}", 0),
+        (f"prune-{CELL}", 2),
+        (f"finetune-{CELL}-ceag", 0),
+        (f"finetune-{CELL}-ceag", 5),
+        (f"evaluate-{CELL}-ceag", 0),
+        ("compare", 0),
+    ],
+)
+def test_a_run_killed_in_any_stage_goes_on_to_the_same_bits(
+    program: Program, finished: Path, experiment: Path, tmp_path: Path, step: str, epoch: int
+) -> None:
+    workspace = tmp_path / "run"
+    killed, before = stopped_in(program, finished, experiment, workspace, step, epoch, signal.SIGKILL)
+    assert killed.code == -signal.SIGKILL
+    assert epoch_in(checkpoint_of(workspace, step)) >= epoch
+    ended = program("run", experiment, "--workspace", workspace, "--no-tracking")
+    assert ended.code == 0, ended.err
+    assert ended.steps("up to date") == ORDER[: ORDER.index(step)]
+    assert ended.steps("done") == ORDER[ORDER.index(step) :]
+    assert weights(workspace) == weights(finished)
+    assert figures(workspace) == figures(finished)
+    assert {path: was for path, was in snapshot(workspace / "steps").items() if path in before} == before
+    assert half_written(workspace) == []
+
+
+@pytest.mark.parametrize(
+    ("step", "epoch", "by", "code"),
+    [("acquire_dense", 2, signal.SIGINT, 130), (f"finetune-{CELL}-ceag", 4, signal.SIGTERM, 143)],
+)
+def test_a_stopped_run_says_so_in_one_line_and_goes_on(
+    program: Program, finished: Path, experiment: Path, tmp_path: Path, step: str, epoch: int, by: int, code: int
+) -> None:
+    workspace = tmp_path / "run"
+    ended, _ = stopped_in(program, finished, experiment, workspace, step, epoch, by)
+    assert ended.code == code
+    assert [line for line in ended.err.splitlines() if not line.startswith(("✓", "·"))] == [STOPPED]
+    assert epoch_in(checkpoint_of(workspace, step)) >= epoch
+    assert [path for path in half_written(workspace) if not path.endswith(".checkpoint")] == []
+    assert program("run", experiment, "--workspace", workspace, "--no-tracking").code == 0
+    assert (weights(workspace), figures(workspace)) == (weights(finished), figures(finished))
+
+
+def test_a_stopped_redoing_run_says_where_the_same_command_begins(
+    program: Program, workspace: Path, experiment: Path, finished: Path
+) -> None:
+    again = ("run", experiment, "--workspace", workspace, "--no-tracking", "--from", "acquire_dense")
+    running = program.start(*again)
+    running.wait_until(moment(workspace, "acquire_dense", 1))
+    ended = running.end(signal.SIGINT)
+    assert ended.code == 130
+    assert ended.err.splitlines()[-1].startswith("stopped; finished artifacts are intact; the same command begins")
+    assert weights(workspace) == weights(finished)
+
+
+@pytest.mark.parametrize(
+    ("step", "epoch", "until"),
+    [("acquire_dense", 1, 4), (f"prune-{CELL}", 1, 3), (f"finetune-{CELL}-ceag", 4, 6)],
+)
+def test_a_stage_goes_on_from_its_checkpoint_and_not_from_its_beginning(
+    program: Program, finished: Path, experiment: Path, tmp_path: Path, step: str, epoch: int, until: int
+) -> None:
+    """A checkpoint moved on to the last epoch leaves nothing to train: its weights are then the result."""
+    workspace = tmp_path / "run"
+    stopped_in(program, finished, experiment, workspace, step, epoch, signal.SIGKILL)
+    checkpoint = checkpoint_of(workspace, step)
+    tree = load_tree(checkpoint)
+    tree["state"]["epoch"] = until
+    save_tree(checkpoint, tree)
+    running = program.start("run", experiment, "--workspace", workspace, "--no-tracking")
+    output = workspace / "steps" / step / FIRST_OUTPUT[step]
+    running.wait_until(lambda: (output / "manifest.json").exists())
+    running.end(signal.SIGKILL)
+    made = load_model(output)
+    for name, value in tree["state"]["model"].items():
+        kept = made.masks.get(name, value == value)  # noqa: PLR0124 - all True
+        assert value[kept].equal(made.state[name][kept]), name
+    assert any(not value.equal(load_model(finished / "steps" / step / output.name).state[name])
+               for name, value in made.state.items())  # fmt: skip
+
+
+def test_a_run_killed_again_and_again_at_any_moment_ends_with_the_same_bits(
+    program: Program, finished: Path, experiment: Path, tmp_path: Path
+) -> None:
+    workspace, kills = tmp_path / "run", 0
+    for delay in (0.05 * 1.12**attempt for attempt in range(60)):
+        running = program.start("run", experiment, "--workspace", workspace, "--no-tracking")
+        running.process.join(delay)
+        ended = running.end(signal.SIGKILL)
+        if ended.code == 0:
+            break
+        assert ended.code == -signal.SIGKILL, ended.err
+        kills += 1
+    assert kills > 10
+    assert (weights(workspace), figures(workspace)) == (weights(finished), figures(finished))
+    assert half_written(workspace) == []
+
+
+def test_of_two_outputs_one_alone_is_no_result(
+    program: Program, finished: Path, experiment: Path, workspace: Path
+) -> None:
+    step = workspace / "steps" / f"finetune-{CELL}-ceag"
+    shutil.rmtree(step / "history")
+    ended = program("run", experiment, "--workspace", workspace, "--no-tracking")
+    assert step.name in ended.steps("done")
+    assert (weights(workspace), figures(workspace)) == (weights(finished), figures(finished))
+
+
+def test_a_checkpoint_of_other_settings_is_not_taken_up(
+    program: Program, finished: Path, experiment: Path, tmp_path: Path
+) -> None:
+    workspace = tmp_path / "run"
+    stopped_in(program, finished, experiment, workspace, "acquire_dense", 2, signal.SIGKILL)
+    old = load_tree(checkpoint_of(workspace, "acquire_dense"))["fingerprint"]
+    other = ("run", experiment, "--workspace", workspace, "--no-tracking", "--set", "acquire_dense.seed=5")
+    running = program.start(*other)
+    changed = lambda: load_tree(checkpoint_of(workspace, "acquire_dense"))["fingerprint"] != old  # noqa: E731
+    running.wait_until(changed)
+    running.end(signal.SIGKILL)
+    assert epoch_in(checkpoint_of(workspace, "acquire_dense")) <= 2
+
+
+def test_two_runs_in_one_workspace_are_refused_the_second(program: Program, experiment: Path, tmp_path: Path) -> None:
+    workspace = tmp_path / "run"
+    first = program.start("run", experiment, "--workspace", workspace, "--no-tracking")
+    first.wait_until(moment(workspace, "acquire_dense", 1))
+    os.kill(first.process.pid or 0, signal.SIGSTOP)
+    second = program("run", experiment, "--workspace", workspace, "--no-tracking")
+    assert second.code == 1
+    assert second.error_lines == [f"{workspace}: another run is at work there; wait for it or choose another --workspace"]
+    assert first.end(signal.SIGKILL).code == -signal.SIGKILL
