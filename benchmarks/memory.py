@@ -12,7 +12,8 @@ activations = peak of ``one_batch`` - weights - gradients; its inputs and whatev
 On a CPU the peak is that of the resident set (VmHWM; ru_maxrss is the same counter, but a child process inherits
 its parent's). It is counted from where the process stands after its imports and one step of a one-layer network:
 the first step of any program makes torch import more of itself and start its threads. ``first_step_mb`` says how
-much that was. On a GPU the peak is that of torch's allocator, counted from the same point.
+much that was, and ``library_pages_mb`` how much of the peak is program code: pages of torch's files that become
+resident when a kernel first runs, which no training allocates. On a GPU the peak is that of torch's allocator, counted from the same point.
 """
 
 import argparse
@@ -93,7 +94,7 @@ def measure_here(workload: Workload, case: str, epochs: int) -> dict[str, float]
     device = workload.device
     imported = resident(device)
     first_step(device)
-    began = resident(device)
+    began, pages = resident(device), _status("RssFile")
     if case == "one_batch":
         run_one_batch(workload)
     elif case == "bare":
@@ -104,6 +105,7 @@ def measure_here(workload: Workload, case: str, epochs: int) -> dict[str, float]
         "after_imports_mb": imported / MEGABYTE,
         "first_step_mb": (began - imported) / MEGABYTE,
         "peak_mb": (peak(device) - began) / MEGABYTE,
+        "library_pages_mb": (_status("RssFile") - pages) / MEGABYTE if device.type == "cpu" else 0.0,
     }
 
 

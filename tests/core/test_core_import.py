@@ -3,9 +3,10 @@
 import subprocess
 import sys
 
-BLOCKED = (
-    "pydantic mlflow boto3 PIL pyarrow sklearn matplotlib click rich yaml jaxtyping beartype kfp docker pandas"
-).split()
+BLOCKED = [
+    "pydantic", "mlflow", "boto3", "PIL", "pyarrow", "sklearn", "matplotlib", "click", "rich", "yaml",
+    "jaxtyping", "beartype", "kfp", "docker",
+]  # fmt: skip
 
 SCRIPT = f"""
 import sys

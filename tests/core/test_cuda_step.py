@@ -1,13 +1,13 @@
 """Truth: CUDA's own check for host synchronisation, and the masks a pruned network must keep."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import pytest
 import torch
-
 from core.small_runs import BATCH, EPOCHS, FORMAT, SmallRun
+
 from prunegap.data.augment import Augmentation
 from prunegap.data.batches import training_batches
 from prunegap.pruning.masks import MaskedParameters
@@ -21,7 +21,7 @@ pytestmark = [
 
 
 @contextmanager
-def no_synchronisation() -> Iterator[None]:
+def no_synchronisation() -> Generator[None]:
     torch.cuda.set_sync_debug_mode("error")
     try:
         yield

@@ -1,15 +1,16 @@
 """Truth: cooper, the library the method was published with, on the same random problem with proxy constraints."""
 
+# pyright: reportPrivateImportUsage=false
+
 from collections import deque
 from dataclasses import dataclass
 
 import cooper
 import pytest
 import torch
+from core.dual_setup import dual_state
 from torch import Tensor
 from torch.nn import functional
-
-from core.dual_setup import dual_state
 
 GROUPS, CLASSES, FEATURES, CAPACITY = 3, 4, 6, 3
 COUNTS, DENSE_ACCURACY, DENSE_LOSS = [50, 30, 20], [0.9, 0.6, 0.8], [0.2, 0.9, 0.4]

@@ -1,23 +1,24 @@
 """Truth: dual steps computed by hand from Algorithm 2 of "Balancing Act", the arithmetic beside each number."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
 import torch
-
 from core.dual_setup import dual_state
+
 from prunegap.constraints.dual import DualState, overall_constraint
 
 
 @dataclass(frozen=True)
 class Step:
-    groups: list[int]
-    loss: list[float]
-    correct: list[int]
-    violations: list[float]
-    multipliers: list[float]
-    weights: list[float]
+    groups: Sequence[int]
+    loss: Sequence[float]
+    correct: Sequence[int]
+    violations: Sequence[float]
+    multipliers: Sequence[float]
+    weights: Sequence[float]
 
 
 def follow(dual: DualState, steps: list[Step]) -> None:

@@ -11,10 +11,12 @@ Excess loss of at most t = 3/10 over a dense model of loss 0: B binds, 3/4 (2 - 
 With t = 2 nothing binds: x = 1/2, both multipliers 0.
 """
 
+from typing import Literal
+
 import pytest
 import torch
-
 from core.dual_setup import dual_state
+
 from prunegap.constraints.dual import DualState
 from prunegap.constraints.formulation import ConstrainedMethod, Measured
 from prunegap.constraints.formulations.excess_accuracy_gaps import ExcessAccuracyGaps
@@ -27,7 +29,7 @@ CENTRES = torch.tensor([0.0, 0.0, 0.0, 2.0], dtype=torch.float64)
 class ExcessLossGaps(ExcessAccuracyGaps):
     """The same problem with losses in place of accuracies ("Balancing Act", Eq. 11): measured = surrogate."""
 
-    measures = "loss"
+    measures: Literal["accuracy", "loss"] = "loss"
 
     def __init__(self, settings):
         super().__init__(settings)

@@ -2,10 +2,9 @@
 
 import pytest
 import torch
+from core.dual_setup import dual_state
 from torch import Tensor
 from torch.nn import functional
-
-from core.dual_setup import dual_state
 
 GROUPS, CLASSES, FEATURES = 4, 3, 5
 DENSE_LOSS = [0.3, 0.5, 0.1, 0.9]

@@ -1,10 +1,12 @@
 """Truth: the excess gaps of a frozen model, known example by example, and means worked out by hand."""
 
+from typing import Literal
+
 import pytest
 import torch
+from core.dual_setup import dual_state
 from torch import Tensor
 
-from core.dual_setup import dual_state
 from prunegap.constraints.dual import DualState
 
 SIZES = [60, 20, 10]
@@ -18,7 +20,7 @@ TRUE_EXCESS = torch.tensor([d - a - OVERALL_GAP for d, a in zip(DENSE, ACCURACY,
 BIAS = sum(ACCURACY) / 3 - sum(CORRECT) / 90
 
 
-def frozen_run(capacity: int, overall: str, seed: int) -> Tensor:
+def frozen_run(capacity: int, overall: Literal["share", "balanced"], seed: int) -> Tensor:
     """Return the estimated excess gaps after seven epochs over the data, batches of 9, the model unchanged."""
     dual = dual_state("ceag", SIZES, DENSE, capacity=capacity, overall=overall, tolerance=0.0, step_size=1e-3)
     generator = torch.Generator().manual_seed(seed)

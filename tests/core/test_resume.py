@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import torch
-
 from core.small_runs import EPOCHS, SmallRun, same_bits
+
 from prunegap.training.checkpoints import Checkpoint
 from prunegap.training.run import TrainingState, train
 from prunegap.training.tree import load_tree, save_tree

@@ -4,12 +4,12 @@ import math
 
 import pytest
 import torch
-
 from core.dual_setup import dual_state
+
 from prunegap.constraints.dual import DualState
 from prunegap.training.records import StepTracer
 
-GROUPS = 20
+GROUPS, UNSEEN = 20, 5
 
 
 def moving_dual() -> DualState:
@@ -17,9 +17,9 @@ def moving_dual() -> DualState:
 
 
 def at(dual: DualState, step: int) -> DualState:
-    """Put the dual state where step ``step`` of a made-up run has it; violation of group 3 is never observed."""
+    """Put the dual state where step ``step`` of a made-up run has it; group UNSEEN is never observed."""
     dual.multipliers = torch.tensor([((7 * g) % GROUPS) * 0.1 * (-1) ** g + step * 1e-6 for g in range(GROUPS)])
-    dual.violations = torch.tensor([math.nan if g == 3 else g - step * 1e-3 for g in range(GROUPS)])
+    dual.violations = torch.tensor([math.nan if g == UNSEEN else g - step * 1e-3 for g in range(GROUPS)])
     return dual
 
 
@@ -49,9 +49,9 @@ def test_the_sixteen_largest_multipliers_are_named_and_the_maximum_of_all_is_las
         multipliers, violations = at(dual, step).multipliers.tolist(), dual.violations.tolist()
         observed = [v for v in violations if not math.isnan(v)]
         assert trace.multipliers[step] == [multipliers[g] for g in named] + [max(multipliers)]
-        assert trace.violations[step] == [None if g == 3 else violations[g] for g in named] + [max(observed)]
-    assert 3 in named
-    assert 19 not in named
+        assert trace.violations[step] == [None if g == UNSEEN else violations[g] for g in named] + [max(observed)]
+    assert UNSEEN in named
+    assert len(named) == 20 - 4
 
 
 def test_where_nothing_is_observed_the_maximum_is_nothing():

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from core.small_runs import EPOCHS, FORMAT, GROUPS, SmallRun, images, same_bits
 from torch import nn
 
-from core.small_runs import EPOCHS, FORMAT, GROUPS, SmallRun, images, same_bits
+from prunegap.constraints.formulation import DenseReference
 from prunegap.data.augment import Augmentation
 from prunegap.data.batches import training_batches
 from prunegap.data.grouped import Split
@@ -144,3 +145,17 @@ def test_evaluation_leaves_the_mode_and_the_statistics_of_the_model_alone():
     torch.testing.assert_close(whole.loss, in_parts.loss)
     assert torch.equal(whole.predicted, in_parts.predicted)
     assert not whole.loss.requires_grad
+
+
+def test_an_entrys_excess_gaps_are_those_of_its_group_accuracies():
+    """psi = (dense - sparse of the group) - (dense - sparse over all), the dense model weighted by group size."""
+    split = images(70, seed=0)
+    counts = split.group_counts(GROUPS)
+    dense = [0.95, 0.9, 0.6]
+    state, plan = standing_still(reference=DenseReference(torch.tensor(dense), torch.zeros(3), counts))
+    (entry,) = train(state, plan, split, until=1)
+    overall = sum(a * n for a, n in zip(dense, counts.tolist(), strict=True)) / 70 - entry.train_accuracy
+    for name, accuracy in zip("abc", dense, strict=True):
+        group_accuracy = entry.group_accuracy[name]
+        assert group_accuracy is not None
+        assert entry.excess_gap[name] == pytest.approx(accuracy - group_accuracy - overall, abs=1e-6)

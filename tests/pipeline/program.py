@@ -16,7 +16,14 @@ from itertools import count
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
-PRELOADED = ["prunegap.cli.entry", "prunegap.report.gallery", "matplotlib.backends.backend_agg", "sklearn.datasets", "PIL"]
+PRELOADED = [
+    "prunegap.cli.entry",
+    "torch._dynamo",
+    "sklearn.datasets",
+    "matplotlib.figure",
+    "matplotlib.backends.backend_agg",
+    "PIL.Image",
+]
 NOT_OURS = ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "KFP_RUN_ID", "PRUNEGAP_PIPELINE_RUN", "FORCE_COLOR", "COLUMNS")
 SECONDS = 90
 

@@ -8,16 +8,17 @@ import click
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from prunegap.artifacts.manifest import clear_disk_errors
 from prunegap.cli.explain import explain, flag
 from prunegap.errors import UserError
 from prunegap.stages.contract import Port, Stage
-from prunegap.tracking.protocol import NullTracker
+from prunegap.tracking.stage import stage_tracker
 
 
 def stage_command(stage: Stage[Any, Any, Any]) -> click.Command:
     """Return the command that carries out ``stage``."""
-    options = [_artifact_option(port, "Read from") for port in stage.inputs]
-    options += [_artifact_option(port, "Write to") for port in stage.outputs]
+    options = [_artifact_option(port, "read") for port in stage.inputs]
+    options += [_artifact_option(port, "write") for port in stage.outputs]
     options += [_parameter_option(name, info) for name, info in stage.params_type.model_fields.items()]
 
     def carry_out(**values: Any) -> None:  # noqa: ANN401 - what click parsed
@@ -28,7 +29,11 @@ def stage_command(stage: Stage[Any, Any, Any]) -> click.Command:
             params = stage.params_type.model_validate(given)
         except ValidationError as error:
             raise UserError("\n".join(explain(error, stage.params_type, flag))) from None
-        stage(params, inputs, outputs, NullTracker())
+        folder = getattr(outputs, stage.outputs[0].name).parent
+        with clear_disk_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        with stage_tracker(folder, stage.name, params.effective(), {"prunegap.stage": stage.name}) as tracker:
+            stage(params, inputs, outputs, tracker)
 
     return click.Command(stage.name, params=list(options), callback=carry_out, help=stage.summary)
 
@@ -38,7 +43,7 @@ def _paths(value: str | tuple[str, ...]) -> Path | tuple[Path, ...]:
 
 
 def _artifact_option(port: Port, verb: str) -> click.Option:
-    text = f"{verb} this folder: a {port.kind} artifact." + (" Give it once for each." if port.many else "")
+    text = f"Folder of the {port.kind} artifact to {verb}." + (" Give it once for each." if port.many else "")
     return click.Option(
         ["--" + port.name.replace("_", "-"), port.name],
         required=True,

@@ -79,9 +79,8 @@ def _headline(row: ComparisonRow) -> dict[str, float]:
 def _provenance(params: CompareParams, inputs: CompareInputs) -> dict[str, object]:
     """Return what the first run of each method was made from, for the report."""
     first = read_manifest(inputs.evaluations[0], "evaluation")
-    shown: dict[str, object] = {"title": params.title} | {
-        f"{name} sha256": digest for name, digest in first.inputs.items()
-    }
+    shown: dict[str, object] = {"title": params.title}
+    shown |= {f"{name} sha256": digest for name, digest in first.inputs.items()}
     for path in inputs.histories:
         made_with = read_manifest(path, "history").parameters
         name = f"finetune {made_with['label'] or made_with['method']}"
