@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 RESAMPLES = 2000
+SETTINGS = ("OMP_", "GOMP_", "KMP_", "MKL_", "MALLOC_")
 
 
 def median(values: Sequence[float]) -> float:
@@ -62,6 +63,7 @@ def conditions(arguments: argparse.Namespace) -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "threads": arguments.threads,
+        "settings": {name: value for name, value in os.environ.items() if name.startswith(SETTINGS)},
         "load_before": _load(),
     }
 

@@ -13,7 +13,7 @@ On a CPU the peak is that of the resident set (VmHWM; ru_maxrss is the same coun
 its parent's). It is counted from where the process stands after its imports and one step of a one-layer network:
 the first step of any program makes torch import more of itself and start its threads. ``first_step_mb`` says how
 much that was, and ``library_pages_mb`` how much of the peak is program code: pages of torch's files that become
-resident when a kernel first runs, which no training allocates. On a GPU the peak is that of torch's allocator, counted from the same point.
+resident when a kernel first runs, which no training allocates. On a GPU the peak is that of torch's allocator.
 """
 
 import argparse

@@ -11,12 +11,18 @@ BLOCKED = [
 SCRIPT = f"""
 import sys
 
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {set(BLOCKED)!r}:
-            raise ModuleNotFoundError(f"{{name}} is not on this machine", name=name)
+class Without:
+    def __init__(self, finder):
+        self.finder = finder
 
-sys.meta_path.insert(0, Absent())
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
+    def find_spec(self, name, path=None, target=None):
+        absent = name.partition(".")[0] in {set(BLOCKED)!r}
+        return None if absent else self.finder.find_spec(name, path, target)
+
+sys.meta_path[:] = [Without(finder) for finder in sys.meta_path]
 import torch
 import prunegap.constraints.dual, prunegap.gaps, prunegap.training.run, prunegap.training.checkpoints
 from prunegap.constraints.dual import DualSettings, DualState

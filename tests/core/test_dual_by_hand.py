@@ -164,6 +164,7 @@ def test_the_state_taken_up_goes_on_to_the_same_numbers():
             assert torch.equal(second.multipliers, first.multipliers)
         elif step == 2:
             second.load_state_dict(first.state_dict())
+            torch.testing.assert_close(second.violations, first.violations, equal_nan=True)
 
 
 def test_the_overall_constraint_is_the_largest_observed_one():

@@ -1,6 +1,6 @@
 """Truth: a network whose forward pass multiplies every parameter by its mask, and exact zeros."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 import torch
@@ -55,12 +55,14 @@ def check_dead_channels(model: nn.Module, inputs: Tensor) -> None:
     """Channels of DEAD are 0 behind their norm whatever comes in; others are not."""
     outputs: dict[str, Tensor] = {}
     norms = norms_after(model, inputs)
-    hooks = [
-        model.get_submodule(norms[layer]).register_forward_hook(
-            lambda _module, _given, output, layer=layer: outputs.update({layer: output.detach().clone()})
-        )
-        for layer in DEAD
-    ]
+
+    def keep(layer: str) -> Callable[..., None]:
+        def hook(_module: nn.Module, _given: object, output: Tensor) -> None:
+            outputs[layer] = output.clone()
+
+        return hook
+
+    hooks = [model.get_submodule(norms[layer]).register_forward_hook(keep(layer)) for layer in DEAD]
     with torch.no_grad():
         model(inputs)
     for hook in hooks:

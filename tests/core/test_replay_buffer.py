@@ -76,6 +76,13 @@ def test_the_slot_for_pushed_out_values_never_enters_a_mean():
     assert buffers.means()[0] == 3
 
 
+def test_every_value_pushed_out_at_once_goes_to_the_extra_slot_and_to_no_other():
+    """Two writes to one slot in one call end in any order on a GPU: here the last pushed-out value, 3, shows."""
+    buffers = empty(2)
+    push(buffers, [0] * 5, [1, 2, 3, 4, 5])
+    assert buffers.values[0, 2] == 3
+
+
 def test_a_state_taken_up_does_not_share_memory_with_the_buffers():
     original, resumed = empty(2), empty(2)
     push(original, [0, 0], [1, 2])

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from pipeline.program import Program
 from pipeline.workspaces import METHODS, copy_of, write_experiment
 

@@ -82,10 +82,17 @@ class Program:
         self._number = count()
         self._started: list[ForkServerProcess] = []
 
-    def start(self, *arguments: object, environment: Mapping[str, str] | None = None) -> Running:
+    def start(
+        self, *arguments: object, environment: Mapping[str, str] | None = None, terminal: str | None = None
+    ) -> Running:
+        """Start a process; ``terminal`` names a device that takes both streams, else files take them."""
         streams = self.folder / f".process{next(self._number)}"
+        files = [streams.with_suffix(".out"), streams.with_suffix(".err")]
+        for file in files:
+            file.touch()
         words = [str(argument) for argument in arguments]
-        process = _server().Process(target=_become, args=(words, self.folder, streams, dict(environment or {})))
+        targets = [terminal or str(file) for file in files]
+        process = _server().Process(target=_become, args=(words, self.folder, targets, dict(environment or {})))
         process.start()
         self._started.append(process)
         return Running(process, streams)
@@ -109,12 +116,12 @@ def _server() -> ForkServerContext:
     return context
 
 
-def _become(words: list[str], folder: Path, streams: Path, environment: dict[str, str]) -> None:
+def _become(words: list[str], folder: Path, targets: list[str], environment: dict[str, str]) -> None:
     for name in NOT_OURS:
         os.environ.pop(name, None)
     os.environ.update(environment)
-    for number, suffix in ((1, ".out"), (2, ".err")):
-        target = os.open(streams.with_suffix(suffix), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    for number, path in enumerate(targets, start=1):
+        target = os.open(path, os.O_WRONLY | os.O_NOCTTY)
         os.dup2(target, number)
         os.close(target)
     os.chdir(folder)

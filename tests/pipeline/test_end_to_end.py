@@ -6,14 +6,12 @@ import sys
 from itertools import product
 from pathlib import Path
 
-import pytest
-
 from pipeline.program import Program
 from pipeline.workspaces import METHODS, figures, half_written, manifests, rows_of, snapshot, weights, write_experiment
+
 from prunegap.artifacts.manifest import check
-from prunegap.stages.acquire_dense import acquire_dense
-from prunegap.stages.contract import Stage
 from prunegap.pipeline import STAGES
+from prunegap.stages.contract import Stage
 
 PUBLISHED = [
     "dataset", "target", "group", "sparsity_percent", "method", "tolerance_percent", "feasible_on_train",
@@ -25,7 +23,7 @@ CELLS = [f"sparsity{percent}-seed{seed}" for percent, seed in product((80, 95), 
 
 
 def stage_of(step: str) -> Stage:
-    return next(stage for stage in STAGES if step.split("-")[0] == stage.name)
+    return next(stage for stage in STAGES if step.split("-", maxsplit=1)[0] == stage.name)
 
 
 def comparison(workspace: Path) -> list[dict[str, str]]:
@@ -178,7 +176,7 @@ def test_show_says_what_an_unfinished_or_missing_run_lacks(program: Program, wor
 
 FLAGS = {
     "prepare_data": ["--source", "digits", "--validation-share", 0.1],
-    "acquire_dense": ["--epochs", 4, "--learning-rate", 0.05],
+    "acquire_dense": ["--epochs", 3, "--learning-rate", 0.05],
     "measure_baseline": [],
     "prune": ["--sparsity", 0.8, "--gmp-epochs", 3, "--finetune-epochs", 3, "--batch-size", 256],
     "finetune": ["--method", "ceag", "--tolerance", 0.02, "--dual-step-size", 0.01],

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from pipeline.program import Ended, Program
 from pipeline.workspaces import copy_of, figures, half_written, snapshot, weights
+
 from prunegap.artifacts.model import load_model
 from prunegap.errors import UserError
 from prunegap.training.tree import load_tree, save_tree
@@ -66,7 +66,7 @@ def moment(workspace: Path, step: str, epoch: int) -> Callable[[], bool]:
 
 
 def stopped_in(
-    program: Program, finished: Path, experiment: Path, workspace: Path, step: str, epoch: int, by: int
+    program: Program, finished: Path, experiment: Path, workspace: Path, *, step: str, epoch: int, by: int
 ) -> tuple[Ended, dict[str, Any]]:
     """Stop a run in the midst of ``step``; a step that is over too soon to be met is tried again."""
     for _ in range(20):
@@ -79,7 +79,7 @@ def stopped_in(
         ended = running.end(by)
         if ended.code != 0 and not (workspace / "steps" / step / FIRST_OUTPUT[step]).exists():
             return ended, before
-    raise AssertionError(f"{step} was never met at work: {ended}")
+    raise AssertionError(f"{step} was never met at work")
 
 
 @pytest.mark.parametrize(
@@ -87,8 +87,7 @@ def stopped_in(
     [
         ("prepare_data", 0),
         ("acquire_dense", 0),
-        ("acquire_dense", 1),
-        ("acquire_dense", 3),
+        ("acquire_dense", 2),
         (f"prune-{CELL}", 0),
         (f"prune-{CELL}", 2),
         (f"finetune-{CELL}-ceag", 0),
@@ -98,10 +97,10 @@ def stopped_in(
     ],
 )
 def test_a_run_killed_in_any_stage_goes_on_to_the_same_bits(
-    program: Program, finished: Path, experiment: Path, tmp_path: Path, step: str, epoch: int
+    *, program: Program, finished: Path, experiment: Path, tmp_path: Path, step: str, epoch: int
 ) -> None:
     workspace = tmp_path / "run"
-    killed, before = stopped_in(program, finished, experiment, workspace, step, epoch, signal.SIGKILL)
+    killed, before = stopped_in(program, finished, experiment, workspace, step=step, epoch=epoch, by=signal.SIGKILL)
     assert killed.code == -signal.SIGKILL
     assert epoch_in(checkpoint_of(workspace, step)) >= epoch
     ended = program("run", experiment, "--workspace", workspace, "--no-tracking")
@@ -116,13 +115,13 @@ def test_a_run_killed_in_any_stage_goes_on_to_the_same_bits(
 
 @pytest.mark.parametrize(
     ("step", "epoch", "by", "code"),
-    [("acquire_dense", 2, signal.SIGINT, 130), (f"finetune-{CELL}-ceag", 4, signal.SIGTERM, 143)],
+    [("acquire_dense", 1, signal.SIGINT, 130), (f"finetune-{CELL}-ceag", 4, signal.SIGTERM, 143)],
 )
 def test_a_stopped_run_says_so_in_one_line_and_goes_on(
-    program: Program, finished: Path, experiment: Path, tmp_path: Path, step: str, epoch: int, by: int, code: int
+    *, program: Program, finished: Path, experiment: Path, tmp_path: Path, step: str, epoch: int, by: int, code: int
 ) -> None:
     workspace = tmp_path / "run"
-    ended, _ = stopped_in(program, finished, experiment, workspace, step, epoch, by)
+    ended, _ = stopped_in(program, finished, experiment, workspace, step=step, epoch=epoch, by=by)
     assert ended.code == code
     assert [line for line in ended.err.splitlines() if not line.startswith(("✓", "·"))] == [STOPPED]
     assert epoch_in(checkpoint_of(workspace, step)) >= epoch
@@ -145,21 +144,21 @@ def test_a_stopped_redoing_run_says_where_the_same_command_begins(
 
 @pytest.mark.parametrize(
     ("step", "epoch", "until"),
-    [("acquire_dense", 1, 4), (f"prune-{CELL}", 1, 3), (f"finetune-{CELL}-ceag", 4, 6)],
+    [("acquire_dense", 1, 3), (f"prune-{CELL}", 1, 3), (f"finetune-{CELL}-ceag", 4, 6)],
 )
 def test_a_stage_goes_on_from_its_checkpoint_and_not_from_its_beginning(
-    program: Program, finished: Path, experiment: Path, tmp_path: Path, step: str, epoch: int, until: int
+    *, program: Program, finished: Path, experiment: Path, tmp_path: Path, step: str, epoch: int, until: int
 ) -> None:
     """A checkpoint moved on to the last epoch leaves nothing to train: its weights are then the result."""
     workspace = tmp_path / "run"
-    stopped_in(program, finished, experiment, workspace, step, epoch, signal.SIGKILL)
+    stopped_in(program, finished, experiment, workspace, step=step, epoch=epoch, by=signal.SIGKILL)
     checkpoint = checkpoint_of(workspace, step)
     tree = load_tree(checkpoint)
     tree["state"]["epoch"] = until
     save_tree(checkpoint, tree)
     running = program.start("run", experiment, "--workspace", workspace, "--no-tracking")
     output = workspace / "steps" / step / FIRST_OUTPUT[step]
-    running.wait_until(lambda: (output / "manifest.json").exists())
+    running.wait_until((output / "manifest.json").exists)
     running.end(signal.SIGKILL)
     made = load_model(output)
     for name, value in tree["state"]["model"].items():
@@ -200,7 +199,7 @@ def test_a_checkpoint_of_other_settings_is_not_taken_up(
     program: Program, finished: Path, experiment: Path, tmp_path: Path
 ) -> None:
     workspace = tmp_path / "run"
-    stopped_in(program, finished, experiment, workspace, "acquire_dense", 2, signal.SIGKILL)
+    stopped_in(program, finished, experiment, workspace, step="acquire_dense", epoch=2, by=signal.SIGKILL)
     old = load_tree(checkpoint_of(workspace, "acquire_dense"))["fingerprint"]
     other = ("run", experiment, "--workspace", workspace, "--no-tracking", "--set", "acquire_dense.seed=5")
     running = program.start(*other)
@@ -217,5 +216,7 @@ def test_two_runs_in_one_workspace_are_refused_the_second(program: Program, expe
     os.kill(first.process.pid or 0, signal.SIGSTOP)
     second = program("run", experiment, "--workspace", workspace, "--no-tracking")
     assert second.code == 1
-    assert second.error_lines == [f"{workspace}: another run is at work there; wait for it or choose another --workspace"]
+    assert second.error_lines == [
+        f"{workspace}: another run is at work there; wait for it or choose another --workspace"
+    ]
     assert first.end(signal.SIGKILL).code == -signal.SIGKILL

@@ -22,7 +22,7 @@ def experiment(**changes) -> dict[str, Any]:
         "sparsities": [0.8],
         "methods": ["nft_es", "ceag"],
         "prepare_data": {"source": "digits", "validation_share": 0.1},
-        "acquire_dense": {"epochs": 4, "learning_rate": 0.05},
+        "acquire_dense": {"epochs": 3, "learning_rate": 0.05},
         "prune": {"gmp_epochs": 3, "finetune_epochs": 3, "batch_size": 256},
         "finetune": {"tolerance": 0.02, "dual_step_size": 0.01},
     }
@@ -54,7 +54,9 @@ def figures(workspace: Path) -> dict[str, Any]:
     comparison = workspace / "steps/compare/comparison"
     tables = {name: rows_of(comparison / name) for name in ("comparison.csv", "group_results.csv")}
     records = sorted([*workspace.glob("steps/*/evaluation/*.json"), *workspace.glob("steps/*/history/*.json")])
-    stored = {str(path.relative_to(workspace)): json.loads(path.read_text()) for path in records if path.stem != "manifest"}
+    stored = {
+        str(path.relative_to(workspace)): json.loads(path.read_text()) for path in records if path.stem != "manifest"
+    }
     return _without_seconds({**tables, **stored})
 
 

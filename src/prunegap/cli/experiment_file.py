@@ -30,7 +30,7 @@ def read_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         return Experiment.model_validate(copy.deepcopy(raw))
     except ValidationError as error:
         lines = explain(error, Experiment, lambda key: _written_key(key, raw), SHARED)
-        raise UserError("\n".join(f"{_where(line, path, overrides)}: {line}" for line in lines)) from None
+        raise UserError("\n".join(_located(line, path, overrides) for line in lines)) from None
 
 
 class _OnceEach(yaml.SafeLoader):
@@ -82,7 +82,10 @@ def _apply(raw: dict[str, Any], override: str) -> None:
 
 
 def _one_line(error: yaml.YAMLError) -> str:
-    return " ".join(str(error).replace('in "<unicode string>", ', "").split())
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return " ".join(str(error).split())
+    return f"{getattr(error, 'problem', '')} (line {mark.line + 1}, column {mark.column + 1})"
 
 
 def _written_key(key: Sequence[str | int], raw: dict[str, Any]) -> str:
@@ -98,7 +101,8 @@ def _written_key(key: Sequence[str | int], raw: dict[str, Any]) -> str:
     return yaml_key(key)
 
 
-def _where(line: str, path: Path, overrides: Sequence[str]) -> str:
-    """Return what holds the key that a line begins with: an override of it, or else the file."""
-    key = line.partition(":")[0]
-    return next((f"--set {one}" for one in reversed(overrides) if one.partition("=")[0] == key), str(path))
+def _located(line: str, path: Path, overrides: Sequence[str]) -> str:
+    """Begin a line with what holds the key that it begins with: an override of it, or else the file."""
+    key, _, complaint = line.partition(": ")
+    override = next((one for one in reversed(overrides) if one.partition("=")[0] == key), None)
+    return f"{path}: {line}" if override is None else f"--set {override}: {complaint}"

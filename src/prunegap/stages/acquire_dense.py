@@ -11,12 +11,13 @@ from torch import nn
 from prunegap.acquisition.fetch import fetch_weights
 from prunegap.acquisition.fit import fit_weights
 from prunegap.acquisition.read import read_weights
+from prunegap.acquisition.web import shown
 from prunegap.artifacts.dataset import load_dataset
 from prunegap.artifacts.model import save_model
 from prunegap.constraints.dual import DualSettings, DualState
 from prunegap.constraints.formulation import DenseReference, FormulationSettings, constrained_method
 from prunegap.data.grouped import GroupedDataset, Split
-from prunegap.errors import did_you_mean
+from prunegap.errors import UserError, did_you_mean
 from prunegap.models.build import NAMES, build
 from prunegap.models.spec import ModelSpec
 from prunegap.sources.registry import default_cache_dir
@@ -131,7 +132,10 @@ def _initial_model(params: AcquireDenseParams, spec: ModelSpec) -> nn.Module:
     if params.weights:
         cache = Path(params.cache_dir) if params.cache_dir else default_cache_dir()
         path = fetch_weights(params.weights, sha256=params.sha256, cache=cache)
-        fit_weights(model, read_weights(path), params.head_rows or None, params.replace_head)
+        try:
+            fit_weights(model, read_weights(path), params.head_rows or None, params.replace_head)
+        except UserError as error:
+            raise UserError(f"{shown(params.weights)} for model {params.model}: {error}") from error
     return model
 
 
