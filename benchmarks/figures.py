@@ -46,9 +46,15 @@ def ratio(numerator: Sequence[float], denominator: Sequence[float]) -> dict[str,
     }
 
 
-def bar(what: str, measured: float, limit: float) -> dict[str, Any]:
-    """Return one line of the verdict: what was asked for, what came out, whether it holds."""
-    return {"what": what, "measured": round(measured, 5), "limit": limit, "met": measured <= limit}
+def bar(what: str, measured: float, limit: float, interval: tuple[float, float] | None = None) -> dict[str, Any]:
+    """Return one line of the verdict.
+
+    Returns:
+        What was asked for, what came out, whether it holds (``met``), and where there is a 95 % interval whether
+        all of it lies on that side of the limit (``settled``).
+    """
+    line: dict[str, Any] = {"what": what, "measured": round(measured, 5), "limit": limit, "met": measured <= limit}
+    return line if interval is None else line | {"settled": not interval[0] <= limit < interval[1]}
 
 
 def conditions(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -44,7 +44,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(0)
     for number in range(150):
         pixels = rng.integers(0, 255, (32, 32, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(faces / f"{20 + number % 50}_{number % 2}_{number % 5}_{number:017d}.jpg.chip.jpg")
+        name = f"{20 + number % 50}_{number % 2}_{number % 5}_{number:017d}.jpg.chip.jpg"
+        Image.fromarray(pixels).save(faces / name)
     names = sorted(path.name for path in faces.iterdir())
     rows = [f"FOLDER/{n},{'cat' if i % 2 else 'dog'},{'light' if i % 3 else 'dark'},{'f' if i % 5 else 'm'}"
             for i, n in enumerate(names)]  # fmt: skip
@@ -54,7 +55,9 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.run(shlex.split(command), cwd=folder, capture_output=True, text=True, env=environment, check=False)
+    return subprocess.run(
+        shlex.split(command), cwd=folder, capture_output=True, text=True, env=environment, check=False
+    )
 
 
 def quickly(command: str) -> str:

@@ -153,22 +153,16 @@ def test_a_download_with_another_sha256_leaves_nothing(web, tmp_path: Path):
 
 def test_a_broken_connection_leaves_nothing(web, tmp_path: Path):
     announced = len(CONTENT) + 1000
-    with pytest.raises(
-        UserError, match=rf"broken\.pt: .*{len(CONTENT)} of {announced} bytes|cannot download"
-    ):
+    with pytest.raises(UserError, match=rf"broken\.pt: .*{len(CONTENT)} of {announced} bytes|cannot download"):
         fetch_weights(f"{web.address}/broken.pt", sha256="", cache=tmp_path)
     assert kept_in(tmp_path) == []
 
 
 def test_a_missing_page_and_a_dead_server_are_named_without_secrets(web, tmp_path: Path):
-    with pytest.raises(
-        UserError, match=r"/none\.pt: the server answered 404 Not Found; check the address"
-    ) as caught:
+    with pytest.raises(UserError, match=r"/none\.pt: the server answered 404 Not Found; check the address") as caught:
         fetch_weights(f"{web.address}/none.pt?token=secret", sha256="", cache=tmp_path)
     assert "secret" not in str(caught.value)
-    with pytest.raises(
-        UserError, match=r"http://127\.0\.0\.1:1/w\.pt: cannot download it \(.*refused"
-    ) as caught:
+    with pytest.raises(UserError, match=r"http://127\.0\.0\.1:1/w\.pt: cannot download it \(.*refused") as caught:
         fetch_weights("http://me:secret@127.0.0.1:1/w.pt", sha256="", cache=tmp_path)
     assert "secret" not in str(caught.value)
 

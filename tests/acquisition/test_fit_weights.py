@@ -62,9 +62,7 @@ def test_weights_without_a_head_fit_when_it_is_replaced():
     assert torch.equal(model.conv1.weight, foreign().conv1.weight)
     with pytest.raises(UserError, match=r"missing: linear3\.weight, linear3\.bias"):
         fit_weights(model, state, None, replace_head=False)
-    with pytest.raises(
-        UserError, match=r"head_rows chooses rows of 'linear3\.weight', which the weights do not have"
-    ):
+    with pytest.raises(UserError, match=r"head_rows chooses rows of 'linear3\.weight', which the weights do not have"):
         fit_weights(model, state, [0], replace_head=False)
 
 

@@ -96,9 +96,7 @@ def test_a_pickle_that_runs_code_is_refused_and_not_run(way, tmp_path: Path):
 
 def test_a_pickled_class_is_named(tmp_path: Path):
     torch.save({"state_dict": STATE, "args": Namespace(lr=1)}, tmp_path / "w.pt")
-    with pytest.raises(
-        UserError, match=r"would run code \(argparse\.Namespace\), .*; save the state_dict alone"
-    ):
+    with pytest.raises(UserError, match=r"would run code \(argparse\.Namespace\), .*; save the state_dict alone"):
         read_weights(tmp_path / "w.pt")
 
 

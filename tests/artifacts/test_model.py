@@ -23,10 +23,7 @@ def bits(tensor: torch.Tensor) -> bytes:
 def sparse_example(dtype: torch.dtype = torch.float32):
     torch.manual_seed(0)
     state = {name: value.to(dtype) for name, value in build(SPEC).state_dict().items()}
-    masks = {
-        name: torch.rand(state[name].shape) > 0.9
-        for name in ("conv2.weight", "linear1.weight", "linear2.bias")
-    }
+    masks = {name: torch.rand(state[name].shape) > 0.9 for name in ("conv2.weight", "linear1.weight", "linear2.bias")}
     for name, mask in masks.items():
         state[name][~mask] = 0
     return state, masks

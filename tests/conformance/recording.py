@@ -1,6 +1,7 @@
 """A recorded run of the published implementation, replayed with ours."""
 
 import ast
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,6 @@ class Recording:
 
 def _mlp(sizes: list[int]) -> nn.Module:
     layers: list[nn.Module] = []
-    for before, after in zip(sizes, sizes[1:], strict=False):
+    for before, after in itertools.pairwise(sizes):
         layers += [nn.Linear(before, after), nn.ReLU()]
     return nn.Sequential(*layers[:-1])

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from conformance.recording import Recording
 from torch import Tensor
 from torch.nn import functional
 
-from conformance.recording import Recording
 from prunegap.gaps import Outcomes, compare_outcomes
+from prunegap.pruning.masks import MaskedParameters
 from prunegap.training.run import TrainingPlan, TrainingState, prune_if_due
 from prunegap.training.step import train_step
-from prunegap.pruning.masks import MaskedParameters
 
 RUNS = ["mlp_nft", "mlp_gmp_freq2_start1", "mlp_ceag", "mlp_ceag_norb", "mlp_el", "resnet_ceag"]
 

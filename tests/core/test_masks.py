@@ -85,6 +85,24 @@ def test_only_a_norm_that_gets_a_layers_very_output_is_paired():
     assert norms_after(model, torch.randn(3, 4)) == {"three": "behind_three"}
 
 
+class Discarding(nn.Module):
+    """Throws layers' outputs away; the sums that go into the norm are likely to take their places in memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.norm = nn.Linear(4, 4), nn.BatchNorm1d(4)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        for _ in range(20):
+            self.one(inputs)
+            inputs = self.norm(inputs + 1)
+        return inputs
+
+
+def test_a_tensor_in_the_place_of_a_discarded_one_is_not_taken_for_it():
+    assert norms_after(Discarding(), torch.randn(3, 4)) == {}
+
+
 def test_looking_for_norms_leaves_the_model_as_it_was():
     model = Branches()
     before = {name: value.clone() for name, value in model.state_dict().items()}

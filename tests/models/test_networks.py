@@ -13,9 +13,7 @@ NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
 
 def names_of_a_block(prefix: str, *, shortcut: bool) -> set[str]:
-    names = {f"{prefix}.conv{i}.weight" for i in (1, 2)} | {
-        f"{prefix}.bn{i}.{name}" for i in (1, 2) for name in NORM
-    }
+    names = {f"{prefix}.conv{i}.weight" for i in (1, 2)} | {f"{prefix}.bn{i}.{name}" for i in (1, 2) for name in NORM}
     if shortcut:
         names |= {f"{prefix}.downsample.0.weight"} | {f"{prefix}.downsample.1.{name}" for name in NORM}
     return names
@@ -35,9 +33,7 @@ def test_a_residual_block_computes_what_torchvisions_does(in_channels, channels,
     ours = ResidualBlock(in_channels, channels, stride).double()
     shortcut = None
     if stride != 1 or in_channels != channels:
-        shortcut = nn.Sequential(
-            nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
-        )
+        shortcut = nn.Sequential(nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels))
     theirs = BasicBlock(in_channels, channels, stride, shortcut).double()
     for module in ours.modules():
         if isinstance(module, nn.BatchNorm2d):

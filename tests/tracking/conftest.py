@@ -101,13 +101,18 @@ def s3(tmp_path_factory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def bucket(s3):
-    """Return the bucket that holds the server's artifacts."""
+    """Return a function that reads every file of the bucket that holds the server's artifacts."""
     import boto3
 
     keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
-    found = boto3.resource("s3", endpoint_url=s3, **keys).Bucket(BUCKET)
-    found.create()
-    return found
+    client = boto3.client("s3", endpoint_url=s3, **keys)
+    client.create_bucket(Bucket=BUCKET)
+
+    def files() -> dict[str, bytes]:
+        found = [item["Key"] for item in client.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
+        return {key: client.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in found}
+
+    return files
 
 
 @pytest.fixture(scope="session")

@@ -59,9 +59,7 @@ def test_not_a_number_stays_one(tmp_path: Path):
     assert bool(tensor.isnan())
 
 
-@pytest.mark.parametrize(
-    "dtype", [torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.uint8, torch.bool]
-)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.uint8, torch.bool])
 @pytest.mark.parametrize("shape", [(), (0, 4), (5,), (2, 3)])
 def test_every_dtype_and_shape_of_tensor_comes_back(dtype, shape, tmp_path: Path):
     tensor = torch.randn(shape).mul(9).to(dtype)
