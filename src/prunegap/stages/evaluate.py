@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from pydantic import Field
 
 from prunegap.artifacts.baseline import load_outcomes, save_outcomes
 from prunegap.artifacts.dataset import load_dataset
 from prunegap.artifacts.evaluation import Evaluation, GroupResult, SplitResult, save_evaluation
 from prunegap.artifacts.manifest import read_manifest
-from prunegap.artifacts.model import build_stored, load_model
+from prunegap.artifacts.model import load_model
 from prunegap.gaps import GapReport, compare_outcomes
-from prunegap.stages.checks import require_fit, require_same_source
+from prunegap.stages.checks import require_same_source
 from prunegap.stages.contract import (
     BaselinePath,
     DatasetPath,
@@ -21,15 +20,16 @@ from prunegap.stages.contract import (
     FinetunedModelPath,
     stage,
 )
+from prunegap.stages.measuring import measure_splits
 from prunegap.stages.training_params import ComputeParams
 from prunegap.tracking.protocol import Tracker
-from prunegap.training.evaluation import outcomes_of
 from prunegap.training.records import optional
 
 
 class EvaluateParams(ComputeParams):
     """Parameters of evaluate."""
 
+    dataset_name: str = Field(default="", description="Name of the data set in tables; empty: that of its source.")
     tolerance: float = Field(
         default=0.01, ge=0, description="Excess accuracy gap up to which a model counts as feasible (fraction)."
     )
@@ -57,22 +57,10 @@ def evaluate(params: EvaluateParams, inputs: EvaluateInputs, outputs: EvaluateOu
     """Measure what pruning and fine-tuning cost each group, on every split."""
     require_same_source(inputs.baseline, "baseline", "dataset", inputs.dataset, "dataset")
     require_same_source(inputs.finetuned_model, "finetuned_model", "baseline", inputs.baseline, "baseline")
-    device = params.set_up()
     dataset = load_dataset(inputs.dataset)
     stored = load_model(inputs.finetuned_model)
-    require_fit(stored.spec, dataset)
-    model = build_stored(stored).to(device)
     dense = load_outcomes(inputs.baseline)
-    sparse = {
-        name: outcomes_of(
-            model,
-            split.to(device),
-            params.image_format(dataset),
-            batch_size=params.evaluation_batch_size,
-            autocast=params.autocast(),
-        ).to(torch.device("cpu"))
-        for name, split in dataset.splits.items()
-    }
+    sparse = measure_splits(params, stored, dataset)
     splits = {
         name: split_result(
             compare_outcomes(dense[name], sparse[name], split.groups, dataset.num_groups),
@@ -85,7 +73,7 @@ def evaluate(params: EvaluateParams, inputs: EvaluateInputs, outputs: EvaluateOu
     finetune, prune = stored.metadata["finetune"], stored.metadata["prune"]
     source = read_manifest(inputs.dataset, "dataset").parameters
     evaluation = Evaluation(
-        dataset=str(source.get("name") or source.get("source", "")),
+        dataset=params.dataset_name or str(source.get("source", "")),
         target=dataset.target,
         group="*".join(dataset.group_by),
         model=stored.spec.name,

@@ -23,7 +23,6 @@ class PrepareDataParams(StageParams):
         description="digits (built in), cifar10, cifar100, svhn, mnist, fashion_mnist, class_folders, utkface, "
         "fairface, or table (CSV or Parquet).",
     )
-    name: str = Field(default="", description="Name of the data set in tables; empty: the source's name.")
     location: str = Field(default="", description="Folder, file or s3:// address of the source; digits needs none.")
     download: bool = Field(
         default=False, description="Download a torchvision data set into its location if it is not there."
