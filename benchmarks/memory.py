@@ -20,6 +20,7 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -123,9 +124,9 @@ def sizes(workload: Workload) -> tuple[float, float]:
     return stored / MEGABYTE, weights / MEGABYTE
 
 
-def measure(workload: Workload) -> dict[str, Any]:
-    """Return every case beside the budget."""
-    cases = {case: measure_apart(case) for case in CASES}
+def measure(workload: Workload, chosen: Sequence[str]) -> dict[str, Any]:
+    """Return every chosen case beside the budget."""
+    cases = {case: measure_apart(case) for case in ("one_batch", *chosen)}
     data_set, model = sizes(workload)
     activations = cases["one_batch"]["peak_mb"] - 2 * model
     budget = {"data_set": data_set, "model": model, "activations": activations}
@@ -134,7 +135,9 @@ def measure(workload: Workload) -> dict[str, Any]:
         "cases": {name: _rounded(figures) for name, figures in cases.items()},
         "budget_mb": _rounded(budget),
         "bars": [
-            bar(f"peak of {case}, MB", cases[case]["peak_mb"], round(budget["total"], 2)) for case in ("nft", "ceag")
+            bar(f"peak of {case}, MB", cases[case]["peak_mb"], round(budget["total"], 2))
+            for case in chosen
+            if case != "bare"
         ],
     }
 
@@ -148,6 +151,7 @@ def main() -> None:
     add_workload_arguments(parser)
     parser.add_argument("--groups", type=int, default=100)
     parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--cases", nargs="+", choices=CASES[1:], default=CASES[1:], help="beside one_batch")
     parser.add_argument("--only", choices=CASES, help="run one case in this process and print its figures")
     parser.add_argument("--out", type=Path, help="JSON file to write")
     given = parser.parse_args()
@@ -157,7 +161,7 @@ def main() -> None:
         print(json.dumps(measure_here(workload, given.only, given.epochs)))
         return
     ran_on = conditions(given)
-    write({"measures": "memory", "conditions": ran_on, **measure(workload)}, given.out)
+    write({"measures": "memory", "conditions": ran_on, **measure(workload, given.cases)}, given.out)
 
 
 if __name__ == "__main__":

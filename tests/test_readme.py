@@ -120,6 +120,6 @@ def test_every_method_and_source_named_is_known_and_none_is_left_out() -> None:
     from prunegap.sources.registry import source_names
     from prunegap.training.methods import method_names
 
-    table = re.findall(r"\| method \|.*?\n\n", README, flags=re.DOTALL)[0]
+    table = re.findall(r"\| method \| what it does.*?\n\n", README, flags=re.DOTALL)[0]
     assert set(re.findall(r"`(\w+)`", table)) == set(method_names())
     assert set(re.findall(r"`(\w+)`", re.findall(r"Sources: (.*?)\n", README)[0])) == set(source_names())

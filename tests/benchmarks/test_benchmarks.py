@@ -44,12 +44,12 @@ def test_a_tiny_step_cost_fills_every_column_of_its_table(tmp_path):
 @pytest.mark.slow
 def test_a_tiny_memory_run_fills_every_column_of_its_table(tmp_path):
     out = tmp_path / "memory.json"
-    result = result_of("memory.py", out, "--examples", "64", "--groups", "3", "--epochs", "1")
+    result = result_of("memory.py", out, "--examples", "64", "--groups", "3", "--epochs", "1", "--cases", "ceag")
     assert result["conditions"].keys() >= CONDITIONS
     assert columns_filled(run("tables.py", str(out)))
     stored = 64 * (3 * 32 * 32 + 8 + 8) / 1e6  # uint8 pixels, two int64 a label and group
     assert result["budget_mb"]["data_set"] == pytest.approx(stored, abs=0.01)
-    assert {line["what"] for line in result["bars"]} == {"peak of nft, MB", "peak of ceag, MB"}
+    assert [line["what"] for line in result["bars"]] == ["peak of ceag, MB"]
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)

@@ -19,9 +19,10 @@ from mlflow_view import free_port
 from prunegap.artifacts.manifest import seal, write_json
 
 BUCKET = "tracking"
+QUICK = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
-def wait_for(url: str, server: subprocess.Popen, log: Path, seconds: float = 90) -> None:
+def wait_for(url: str, server: subprocess.Popen, log: Path, seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert server.poll() is None, log.read_text()
@@ -56,7 +57,7 @@ class Server:
         with log.open("ab") as output:
             self.process = subprocess.Popen(
                 [*command, "--allowed-hosts", f"127.0.0.1:{self.port}"],
-                env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", **self.environment},
+                env={**os.environ, **QUICK, **self.environment},
                 stdout=output,
                 stderr=output,
                 start_new_session=True,

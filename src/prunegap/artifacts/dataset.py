@@ -43,7 +43,9 @@ def save_dataset(folder: Path, dataset: GroupedDataset, bad_rows: Iterable[LeftO
             indices[_ATTRIBUTE + attribute] = values
         # Copies of the small ones: labels and groups may be one tensor, which safetensors refuses to write twice.
         tensors = {key: values.clone().contiguous() for key, values in indices.items()}
-        save_file({"images": split.images.contiguous(), **tensors}, folder / f"{name}.safetensors")
+        path = folder / f"{name}.safetensors"
+        save_file({"images": split.images.contiguous(), **tensors}, path)
+        path.chmod(0o644)  # save_file keeps it to its owner, and the next stage may be another user
         if dataset.row_names is not None:
             write_json(folder / f"row_names_{name}.json", list(dataset.row_names[name]))
     with (folder / BAD_ROWS).open("w", newline="", encoding="utf-8") as file:

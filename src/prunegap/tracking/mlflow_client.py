@@ -37,6 +37,7 @@ def connect(uri: str) -> "MlflowClient":
 
         for name in ("mlflow", "alembic", "urllib3.connectionpool"):
             logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # our one line says it
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 

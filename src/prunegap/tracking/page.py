@@ -14,7 +14,7 @@ from prunegap.errors import UserError
 from prunegap.tracking.addresses import ARTIFACTS, DATABASE, workspace_uri
 
 HOST = "127.0.0.1"
-START_SECONDS = 90
+START_SECONDS = 180
 
 
 def serve_ui(workspace: Path, port: int, announce: Callable[[str], object] = sys.stdout.write) -> None:
@@ -46,7 +46,9 @@ def _command(workspace: Path, port: int) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    return {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "ERROR", **os.environ}
+    # MLflow's job runners (eight processes, half of the start) are for its language-model pages.
+    settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    return {**settings, "MLFLOW_LOGGING_LEVEL": "ERROR", **os.environ}
 
 
 def _check_port(port: int) -> None:

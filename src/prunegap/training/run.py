@@ -117,15 +117,24 @@ class TrainingState:
 def train(state: TrainingState, plan: TrainingPlan, split: Split, *, until: int) -> Iterator[EpochEntry]:
     """Train from ``state.epoch`` up to, not including, epoch ``until``; yield an entry after each epoch."""
     size = plan.recipe.batch_size
+    steps = (until - state.epoch) * -(-len(split) // size)
+    ticks = iter(track(range(steps), steps, plan.label))
     while state.epoch < until:
         torch.manual_seed(epoch_seed(plan.seed, state.epoch))  # dropout draws from the global generator
         batches = training_batches(
             split, plan.image_format, plan.augmentation, batch_size=size, seed=plan.seed, epoch=state.epoch
         )
-        label = f"{plan.label}: epoch {state.epoch + 1}/{until}"
-        entry = run_epoch(state, plan, track(batches, -(-len(split) // size), label))
+        entry = run_epoch(state, plan, _ticking(batches, ticks))
         state.entries.append(entry)
         yield entry
+    for _ in ticks:  # a last batch of one example is no step
+        pass
+
+
+def _ticking(batches: Iterable[Batch], ticks: Iterator[int]) -> Iterator[Batch]:
+    for batch in batches:
+        next(ticks, None)
+        yield batch
 
 
 def prune_if_due(state: TrainingState, plan: TrainingPlan) -> None:
