@@ -80,7 +80,9 @@ class Delivery:
         if not isinstance(record, Artifact | Model) or (self._spool.parent / record.path).exists():
             return True
         # Waiting for a file that was deleted would keep everything after it from ever being sent.
-        self._warn(f"{(self._spool.parent / record.path).resolve()}: not there any more, so '{record.name}' was not sent")
+        self._warn(
+            f"{(self._spool.parent / record.path).resolve()}: not there any more, so '{record.name}' was not sent"
+        )
         return False
 
 
