@@ -84,17 +84,22 @@ def test_images_keep_their_own_label_and_group(augmentation):
     assert sorted(seen) == list(range(40))
 
 
-def shown(epoch: int) -> Tensor:
+def shown(epoch: int, size: int = 12) -> Tensor:
     images = torch.randint(256, (12, 2, 5, 5), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     split = Split(images, torch.arange(12), torch.zeros(12, dtype=torch.int64))
     augmentation = Augmentation(flip=True, shift=2)
-    (batch,) = training_batches(split, RAW, augmentation, batch_size=12, seed=9, epoch=epoch)
-    return batch.inputs[batch.labels.argsort()]
+    batches = list(training_batches(split, RAW, augmentation, batch_size=size, seed=9, epoch=epoch))
+    order = torch.cat([batch.labels for batch in batches]).argsort()
+    return torch.cat([batch.inputs for batch in batches])[order]
 
 
 def test_an_epochs_augmentation_is_the_same_when_it_is_drawn_again_and_another_in_the_next():
     assert torch.equal(shown(3), shown(3))
     assert (shown(3) != shown(4)).flatten(1).any(dim=1).sum() > 8
+
+
+def test_an_examples_augmentation_does_not_depend_on_the_batch_it_comes_in():
+    assert torch.equal(shown(3, size=4), shown(3, size=12))
 
 
 def test_evaluation_shows_every_example_once_in_order_and_unchanged():
