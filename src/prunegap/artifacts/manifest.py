@@ -68,7 +68,7 @@ def seal(
     files = {
         path.relative_to(staging).as_posix(): sha256_of(path)
         for path in sorted(staging.rglob("*"))
-        if path.is_file() and path.name != MANIFEST
+        if path.is_file() and path != staging / MANIFEST
     }
     manifest = Manifest(kind, SCHEMA_VERSION, files, parameters, inputs, code_version)
     write_json(staging / MANIFEST, asdict(manifest))
@@ -134,7 +134,7 @@ def check(path: Path, kind: str) -> Manifest:
     """Read an artifact's manifest and verify every file against its hash.
 
     Raises:
-        UserError: as :func:`read_manifest`, and for a file that is missing, added or changed.
+        UserError: as :func:`read_manifest`, and for a file that is missing or changed.
     """
     manifest = read_manifest(path, kind)
     for name, expected in manifest.files.items():
