@@ -5,7 +5,7 @@ from pathlib import Path
 from prunegap.errors import UserError
 from prunegap.sources.downloads import Download, folder_with
 from prunegap.sources.registry import SourceOptions, source
-from prunegap.sources.rows import Image, Rows
+from prunegap.sources.rows import Image, Rows, rows_of_parts
 
 
 @source("mnist")
@@ -35,15 +35,7 @@ def _open(location: str, options: SourceOptions, name: str, downloads: list[Down
     folder = folder_with(location, options, inside=f"{name}/raw", files=files, downloads=downloads, name=name)
     train, train_labels = _read(folder, "train", class_names)
     test, test_labels = _read(folder, "t10k", class_names)
-    return Rows(
-        names=[f"train/{row:05d}" for row in range(len(train))] + [f"test/{row:05d}" for row in range(len(test))],
-        columns={"class": train_labels + test_labels},
-        load=lambda row: train[row] if row < len(train) else test[row - len(train)],
-        default_target="class",
-        default_group="class",
-        part=["train"] * len(train) + ["test"] * len(test),
-        value_order={"class": class_names},
-    )
+    return rows_of_parts((train, train_labels), (test, test_labels), class_names)
 
 
 def _read(folder: Path, part: str, class_names: list[str]) -> tuple[Image, list[str]]:

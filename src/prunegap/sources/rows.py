@@ -62,3 +62,26 @@ def sorted_values(values: Iterable[str]) -> list[str]:
     if all(value.isdecimal() for value in distinct):
         return sorted(distinct, key=lambda value: (int(value), value))
     return sorted(distinct)
+
+
+def rows_of_parts(
+    train: tuple[Image, Sequence[str]], test: tuple[Image, Sequence[str]], class_names: Sequence[str]
+) -> Rows:
+    """Return the rows of a source that comes as decoded images and classes, a pair a part.
+
+    Args:
+        train: images (n, h, w) or (n, h, w, c), and the class of each.
+        test: as ``train``.
+        class_names: the classes in order.
+    """
+    (images, classes), (test_images, test_classes) = train, test
+    count = len(images)
+    return Rows(
+        names=[f"train/{row:05d}" for row in range(count)] + [f"test/{row:05d}" for row in range(len(test_images))],
+        columns={"class": [*classes, *test_classes]},
+        load=lambda row: images[row] if row < count else test_images[row - count],
+        default_target="class",
+        default_group="class",
+        part=["train"] * count + ["test"] * len(test_images),
+        value_order={"class": class_names},
+    )

@@ -7,7 +7,7 @@ import numpy as np
 from prunegap.errors import UserError
 from prunegap.sources.downloads import Download, folder_with
 from prunegap.sources.registry import SourceOptions, source
-from prunegap.sources.rows import Image, Rows
+from prunegap.sources.rows import Image, Rows, rows_of_parts
 
 
 @source("svhn")
@@ -18,16 +18,8 @@ def open_svhn(location: str, options: SourceOptions) -> Rows:
     downloads = [Download([url], name, md5) for url, name, md5 in (SVHN.split_list[part] for part in ("train", "test"))]
     files = [download.name for download in downloads]
     folder = folder_with(location, options, inside="", files=files, downloads=downloads, name="svhn")
-    (train, train_labels), (test, test_labels) = (_read(folder / file) for file in files)
-    return Rows(
-        names=[f"train/{row:05d}" for row in range(len(train))] + [f"test/{row:05d}" for row in range(len(test))],
-        columns={"class": train_labels + test_labels},
-        load=lambda row: train[row] if row < len(train) else test[row - len(train)],
-        default_target="class",
-        default_group="class",
-        part=["train"] * len(train) + ["test"] * len(test),
-        value_order={"class": [str(digit) for digit in range(10)]},
-    )
+    train, test = (_read(folder / file) for file in files)
+    return rows_of_parts(train, test, [str(digit) for digit in range(10)])
 
 
 def _read(path: Path) -> tuple[Image, list[str]]:

@@ -97,9 +97,7 @@ def acquire_dense(
     dataset = load_dataset(inputs.dataset)
     channels, size, _ = dataset.image_shape
     spec = ModelSpec(params.model, dataset.num_classes, channels, size)
-    model = _initial_model(params, spec).to(device)
-    if params.channels_last:
-        model = model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    model = params.place(_initial_model(params, spec), device)
     split = dataset.splits["train"].to(device)
     validation = dataset.splits["validation"].to(device) if "validation" in dataset.splits else None
     plan = TrainingPlan(

@@ -185,9 +185,7 @@ def _pruned_state(
     stored: StoredModel, folder: SparseModelPath, recipe: PruneParams, plan: TrainingPlan
 ) -> TrainingState:
     device = recipe.set_up()
-    model = build_stored(stored).to(device)
-    if recipe.channels_last:
-        model = model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    model = recipe.place(build_stored(stored), device)
     optimizer = plan.recipe.optimizer(model)
     optimizer.load_state_dict(load_training_state(folder))
     masks = {name: mask.to(device) for name, mask in (stored.masks or {}).items()}

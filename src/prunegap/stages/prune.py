@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal, Self
 
-import torch
 from pydantic import Field, model_validator
 
 from prunegap.artifacts.dataset import load_dataset
@@ -74,9 +73,7 @@ def prune(params: PruneParams, inputs: PruneInputs, outputs: PruneOutputs, track
     dataset = load_dataset(inputs.dataset)
     stored = load_model(inputs.dense_model)
     require_fit(stored.spec, dataset)
-    model = build_stored(stored).to(device)
-    if params.channels_last:
-        model = model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    model = params.place(build_stored(stored), device)
     split = dataset.splits["train"].to(device)
     plan = TrainingPlan(
         params.recipe(params.gmp_epochs + params.finetune_epochs),

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import torch
 from pydantic import Field
+from torch import nn
 
 from prunegap.data.augment import Augmentation, ImageFormat
 from prunegap.data.grouped import GroupedDataset
@@ -51,6 +52,13 @@ class ComputeParams(StageParams):
     def autocast(self) -> torch.dtype | None:
         """Return the precision of forward passes, None for that of the weights."""
         return torch.bfloat16 if self.precision == "bfloat16" else None
+
+    def place(self, model: nn.Module, device: torch.device) -> nn.Module:
+        """Move a model that is to be trained to ``device``, in the memory layout asked for."""
+        model = model.to(device)
+        if self.channels_last:
+            model = model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        return model
 
     def image_format(self, dataset: GroupedDataset) -> ImageFormat:
         """Return how a data set's images become inputs."""
