@@ -3,6 +3,7 @@
 # ruff: noqa: PLR0917 - fixtures are positional
 
 import json
+import re
 import time
 
 import pytest
@@ -158,7 +159,8 @@ def test_a_server_killed_mid_run_costs_one_warning_and_upload_sends_the_rest_onc
             tracker.log_metrics({"accuracy": 0.5})
     assert time.monotonic() - start < 15
     (line,) = said
-    assert f"tracking at {uri} failed (connection refused)" in line
+    # A kept connection that the kill cuts and a new one that is refused are the same failure to the reader.
+    assert re.search(rf"tracking at {re.escape(uri)} failed \((connection refused|the connection broke)\)", line)
     assert f"prunegap upload {workspace}" in line
     assert "\n" not in line
     with pytest.raises(UserError, match="cannot be reached"):
