@@ -11,7 +11,8 @@ from typing import Protocol, TypeVar
 from prunegap.artifacts.manifest import clear_disk_errors
 from prunegap.errors import UserError, did_you_mean
 from prunegap.pipeline import STAGES
-from prunegap.stages.contract import Stage, StageParams, checkpoint_beside
+from prunegap.stages.contract import Stage, StageParams, checkpoint_of
+from prunegap.tracking.names import step_tags
 from prunegap.tracking.session import TrackingSession
 
 P = TypeVar("P", bound=StageParams)
@@ -67,7 +68,7 @@ class LocalRunner:
         folder = self.workspace / STEPS / step
         outputs = stage.outputs_type(**{port.name: folder / port.name for port in stage.outputs})
         if stage.name in self.redo:
-            checkpoint_beside(folder / stage.outputs[0].name).unlink(missing_ok=True)
+            checkpoint_of(params, inputs, folder / stage.outputs[0].name).unlink(missing_ok=True)
         elif stage.is_done(params, inputs, outputs):
             self.narrate(step, "up to date")
             return outputs
@@ -75,12 +76,7 @@ class LocalRunner:
         began = time.perf_counter()
         with clear_disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        with self.session.step(
-            step,
-            folder,
-            params.effective(),
-            {"prunegap.stage": stage.name, **{f"prunegap.{key}": value for key, value in tags.items()}},
-        ) as tracker:
+        with self.session.step(step, folder, params.effective(), step_tags(stage.name, tags)) as tracker:
             stage(params, inputs, outputs, tracker)
         self.done.append(step)
         self.narrate(step, "done", time.perf_counter() - began)

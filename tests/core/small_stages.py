@@ -13,7 +13,7 @@ from prunegap.stages.contract import (
     HistoryPath,
     SparseModelPath,
     StageParams,
-    checkpoint_beside,
+    checkpoint_of,
     stage,
 )
 from prunegap.tracking.protocol import NullTracker, Tracker
@@ -33,7 +33,7 @@ class MakeOutputs:
     dataset: DatasetPath
 
 
-@stage
+@stage()
 def make_numbers(params: MakeParams, inputs: NoInputs, outputs: MakeOutputs, tracker: Tracker) -> None:
     """Write the first few numbers."""
     (outputs.dataset / "numbers.json").write_text(json.dumps(list(range(params.count))))
@@ -58,7 +58,7 @@ class MultiplyOutputs:
     history: HistoryPath
 
 
-@stage
+@stage()
 def multiply(params: MultiplyParams, inputs: MultiplyInputs, outputs: MultiplyOutputs, tracker: Tracker) -> None:
     """Multiply all numbers.
 
@@ -68,7 +68,7 @@ def multiply(params: MultiplyParams, inputs: MultiplyInputs, outputs: MultiplyOu
     (outputs.sparse_model / "deep").mkdir()
     (outputs.sparse_model / "deep" / "padding").write_bytes(bytes(params.padding))
     (outputs.history / "length.json").write_text(str(len(numbers)))
-    checkpoint_beside(outputs.sparse_model).write_text("half-way")
+    checkpoint_of(params, inputs, outputs.sparse_model).write_text("half-way")
     if params.crash:
         raise ZeroDivisionError("in the middle of the stage")
     (outputs.sparse_model / "numbers.json").write_text(json.dumps([params.factor * n for n in numbers]))

@@ -12,7 +12,6 @@ from pipeline.workspaces import half_written, snapshot, weights, write_experimen
 from safetensors.torch import load_file, save_file
 
 from prunegap.artifacts.manifest import sha256_of
-from prunegap.stages.contract import checkpoint_beside
 
 CELL = "sparsity80-seed0"
 MADE_AGAIN = "and run the stage that wrote it, or the whole run, again"
@@ -232,7 +231,7 @@ def test_an_unreadable_manifest_and_a_damaged_checkpoint_are_named(
     (dense / "manifest.json").write_text("{")
     line = refused(program("finetune", *flags(*FINETUNE)), tmp_path)
     assert line.startswith(f"{dense / 'manifest.json'}: unreadable manifest (")
-    checkpoint = checkpoint_beside(dense)
+    checkpoint = dense.with_name("dense_model.checkpoint")
     checkpoint.write_bytes(b"half")
     ended = program("run", experiment, "--workspace", steps.parent, "--no-tracking")
     assert ended.code == 1

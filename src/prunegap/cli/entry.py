@@ -19,6 +19,7 @@ from prunegap import __version__
 from prunegap.artifacts.evaluation import load_evaluations
 from prunegap.artifacts.manifest import check, write_json
 from prunegap.cli.experiment_file import read_experiment
+from prunegap.cli.kubeflow_task import kubeflow_task
 from prunegap.cli.stage_command import stage_command
 from prunegap.cli.terminal import Terminal
 from prunegap.errors import UserError
@@ -116,6 +117,7 @@ def upload(workspace: Path) -> None:
 
 for _stage in STAGES:
     cli.add_command(stage_command(_stage))
+cli.add_command(kubeflow_task)
 
 
 def note_experiment(path: Path, experiment: Experiment) -> None:

@@ -1,18 +1,28 @@
 """A stage as a command: a flag a parameter, a flag an artifact, all from the stage's own definition."""
 
 import typing
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
+from rich.console import Console
 
 from prunegap.artifacts.manifest import clear_disk_errors
 from prunegap.cli.explain import explain, flag
+from prunegap.cli.terminal import Terminal
 from prunegap.errors import UserError
-from prunegap.stages.contract import Port, Stage
+from prunegap.progress import shown_by
+from prunegap.stages.contract import Port, Stage, StageParams
+from prunegap.tracking.names import step_tags
+from prunegap.tracking.protocol import RememberingTracker
 from prunegap.tracking.stage import stage_tracker
+
+P = TypeVar("P", bound=StageParams)
+I = TypeVar("I")  # noqa: E741
+O = TypeVar("O")  # noqa: E741
 
 
 def stage_command(stage: Stage[Any, Any, Any]) -> click.Command:
@@ -20,22 +30,64 @@ def stage_command(stage: Stage[Any, Any, Any]) -> click.Command:
     options = [_artifact_option(port, "read") for port in stage.inputs]
     options += [_artifact_option(port, "write") for port in stage.outputs]
     options += [_parameter_option(name, info) for name, info in stage.params_type.model_fields.items()]
+    options += STEP_OPTIONS
 
-    def carry_out(**values: Any) -> None:  # noqa: ANN401 - what click parsed
+    def command(*, step: str, tag: tuple[str, ...], unless_done: bool, **values: Any) -> None:  # noqa: ANN401
         inputs = stage.inputs_type(**{port.name: _paths(values.pop(port.name)) for port in stage.inputs})
         outputs = stage.outputs_type(**{port.name: Path(values.pop(port.name)) for port in stage.outputs})
         given = {name: value for name, value in values.items() if value is not None}
-        try:
-            params = stage.params_type.model_validate(given)
-        except ValidationError as error:
-            raise UserError("\n".join(explain(error, stage.params_type, flag))) from None
-        folder = getattr(outputs, stage.outputs[0].name).parent
-        with clear_disk_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-        with stage_tracker(folder, stage.name, params.effective(), {"prunegap.stage": stage.name}) as tracker:
-            stage(params, inputs, outputs, tracker)
+        params = validated(stage, given, flag)
+        if unless_done and stage.is_done(params, inputs, outputs):
+            click.echo(f"{step or stage.name}: up to date", err=True)
+            return
+        carry_out(stage, params, inputs, outputs, step=step, tags=_tags(tag))
 
-    return click.Command(stage.name, params=list(options), callback=carry_out, help=stage.summary)
+    return click.Command(stage.name, params=list(options), callback=command, help=stage.summary)
+
+
+STEP_OPTIONS = [
+    click.Option(["--step"], default="", metavar="NAME", help="Name of the step in MLflow.  [default: the stage's]"),
+    click.Option(["--tag"], multiple=True, metavar="KEY=VALUE", help="Tag of the step in MLflow, e.g. seed=0."),
+    click.Option(
+        ["--unless-done"], is_flag=True, help="Do nothing if the outputs are there and were made from the same things."
+    ),
+]
+
+
+def validated(stage: Stage[P, I, O], given: Mapping[str, object], name_of: Callable[[Sequence[str | int]], str]) -> P:
+    """Return a stage's parameters.
+
+    Raises:
+        UserError: a line for each value that breaks a rule, which begins with what ``name_of`` calls it.
+    """
+    try:
+        return stage.params_type.model_validate(given)
+    except ValidationError as error:
+        raise UserError("\n".join(explain(error, stage.params_type, name_of))) from None
+
+
+def carry_out(
+    stage: Stage[P, I, O], params: P, inputs: I, outputs: O, *, step: str, tags: Mapping[str, str]
+) -> dict[str, float]:
+    """Carry out a stage as a process of its own, tracked as its environment says; return its last metrics."""
+    folder = getattr(outputs, stage.outputs[0].name).parent
+    with clear_disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with (
+        stage_tracker(folder, step or stage.name, params.effective(), step_tags(stage.name, tags)) as tracker,
+        shown_by(Terminal(Console(stderr=True)).progress),
+    ):
+        remembering = RememberingTracker(tracker)
+        stage(params, inputs, outputs, remembering)
+    return remembering.metrics
+
+
+def _tags(given: tuple[str, ...]) -> dict[str, str]:
+    pairs = [tag.partition("=") for tag in given]
+    broken = next((key for key, equals, _ in pairs if not (key and equals)), None)
+    if broken is not None:
+        raise UserError(f"--tag {broken}: must be key=value, for example seed=0")
+    return {key: value for key, _, value in pairs}
 
 
 def _paths(value: str | tuple[str, ...]) -> Path | tuple[Path, ...]:

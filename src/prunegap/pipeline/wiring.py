@@ -1,18 +1,18 @@
 """The one function that wires the stages of a run.
 
-A runner decides how a stage is carried out: in this process, as a compose service, as a Kubeflow task.
+A runner decides how a stage is carried out: in this process, as a compose service, as a Kubeflow task. While a
+pipeline is compiled, a parameter or a seed may be a channel that has its value only when the pipeline runs:
+values are passed along here, never computed with.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Protocol, TypeVar
 
 from prunegap.pipeline.experiment import Experiment, Level
 from prunegap.stages.acquire_dense import (
     AcquireDenseInputs,
     AcquireDenseOutputs,
-    AcquireDenseParams,
     acquire_dense,
 )
 from prunegap.stages.compare import CompareInputs, CompareOutputs, compare
@@ -38,73 +38,53 @@ class Runner(Protocol):
         ...
 
     def fan_out(self, items: Sequence[T], body: Callable[[T], U]) -> Sequence[U]:
-        """Carry out ``body`` for every item, in any order or at once; return the results in order."""
+        """Carry out ``body`` for every item, in any order or at once; return the results in order.
+
+        A runner that compiles a loop calls ``body`` once, with the loop's item, and returns its one result.
+        """
         ...
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One (seed, sparsity): all its methods continue from the same pruned state."""
-
-    seed: int
-    level: Level
-
-    @property
-    def name(self) -> str:
-        """Part of the step names."""
-        return f"sparsity{self.level.sparsity * 100:g}-seed{self.seed}"
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """Tags for tracking."""
-        return {"seed": str(self.seed), "sparsity": f"{self.level.sparsity:g}"}
-
-
-@dataclass(frozen=True)
 class Dense:
-    """A dense model and what it does on the data."""
+    """The data, a dense model and what it does on them."""
 
+    data: PrepareDataOutputs
     model: AcquireDenseOutputs
     baseline: MeasureBaselineOutputs
 
 
 def prune_and_compare(experiment: Experiment, runner: Runner) -> CompareOutputs:
-    """Wire the whole run: one data set, dense models, seeds x sparsities x methods, one comparison."""
+    """Wire the whole run: one data set, dense models, seeds x sparsities x methods, one comparison.
+
+    Seeds are alike and fan out; each sparsity and method has settings of its own. What can be shared is: one dense
+    model for all seeds (or one a seed), one pruned model for all methods of a seed and sparsity.
+    """
     data = runner.run("prepare_data", prepare_data, experiment.prepare_data, PrepareDataInputs(), {})
-    if experiment.dense_seeds == "shared":
-        shared = _dense(experiment, runner, data, experiment.acquire_dense, "")
-        dense = dict.fromkeys(experiment.seeds, shared)
-    else:
-        trained = runner.fan_out(
-            experiment.seeds,
-            lambda seed: _dense(
-                experiment,
-                runner,
-                data,
-                experiment.acquire_dense.model_copy(update={"seed": seed}),
-                f"-seed{seed}",
-            ),
-        )
-        dense = dict(zip(experiment.seeds, trained, strict=True))
-    cells = [Cell(seed, level) for level, seed in product(experiment.sparsities, experiment.seeds)]
-    results = runner.fan_out(cells, lambda cell: _cell(experiment, runner, data, dense[cell.seed], cell))
-    flat = [result for cell in results for result in cell]
+    shared = None if experiment.dense_seeds == "per_seed" else _dense(experiment, runner, data, None)
+
+    def one_seed(seed: int) -> list[tuple[FinetuneOutputs, EvaluateOutputs]]:
+        dense = shared or _dense(experiment, runner, data, seed)
+        return [result for level in experiment.sparsities for result in _cell(experiment, runner, dense, level, seed)]
+
+    results = [result for of_seed in runner.fan_out(experiment.seeds, one_seed) for result in of_seed]
     return runner.run(
         "compare",
         compare,
         experiment.compare.model_copy(update={"title": experiment.compare.title or experiment.name}),
         CompareInputs(
-            evaluations=tuple(evaluated.evaluation for _, evaluated in flat),
-            histories=tuple(finetuned.history for finetuned, _ in flat),
+            evaluations=tuple(evaluated.evaluation for _, evaluated in results),
+            histories=tuple(finetuned.history for finetuned, _ in results),
         ),
         {},
     )
 
 
-def _dense(
-    experiment: Experiment, runner: Runner, data: PrepareDataOutputs, params: AcquireDenseParams, suffix: str
-) -> Dense:
-    tags = {"seed": str(params.seed)}
+def _dense(experiment: Experiment, runner: Runner, data: PrepareDataOutputs, seed: int | None) -> Dense:
+    params = experiment.acquire_dense
+    if seed is not None:
+        params = params.model_copy(update={"seed": seed})
+    suffix, tags = "" if seed is None else f"-seed{seed}", {"seed": str(params.seed)}
     model = runner.run(f"acquire_dense{suffix}", acquire_dense, params, AcquireDenseInputs(data.dataset), tags)
     baseline = runner.run(
         f"measure_baseline{suffix}",
@@ -113,39 +93,41 @@ def _dense(
         MeasureBaselineInputs(data.dataset, model.dense_model),
         tags,
     )
-    return Dense(model, baseline)
+    return Dense(data, model, baseline)
 
 
 def _cell(
-    experiment: Experiment, runner: Runner, data: PrepareDataOutputs, dense: Dense, cell: Cell
+    experiment: Experiment, runner: Runner, dense: Dense, level: Level, seed: int
 ) -> list[tuple[FinetuneOutputs, EvaluateOutputs]]:
-    dense_model, baseline = dense.model.dense_model, dense.baseline.baseline
-    varying = {"sparsity": cell.level.sparsity, "seed": cell.seed}
+    """Wire one seed at one sparsity: all methods continue from the same pruned state."""
+    dataset, dense_model, baseline = dense.data.dataset, dense.model.dense_model, dense.baseline.baseline
+    cell = f"sparsity{level.sparsity * 100:g}-seed{seed}"
+    tags = {"seed": str(seed), "sparsity": f"{level.sparsity:g}"}
     pruned = runner.run(
-        f"prune-{cell.name}",
+        f"prune-{cell}",
         prune,
-        experiment.prune.model_copy(update=varying),
-        PruneInputs(data.dataset, dense_model),
-        cell.tags,
+        experiment.prune.model_copy(update={"sparsity": level.sparsity, "seed": seed}),
+        PruneInputs(dataset, dense_model),
+        tags,
     )
 
     def one(method: FinetuneParams) -> tuple[FinetuneOutputs, EvaluateOutputs]:
-        tolerance = method.tolerance if cell.level.tolerance is None else cell.level.tolerance
-        name, tags = f"{cell.name}-{method.shown_name}", cell.tags | {"method": method.shown_name}
+        tolerance = method.tolerance if level.tolerance is None else level.tolerance
+        name, named = f"{cell}-{method.shown_name}", tags | {"method": method.shown_name}
         finetuned = runner.run(
             f"finetune-{name}",
             finetune,
             method.model_copy(update={"tolerance": tolerance}),
-            FinetuneInputs(data.dataset, dense_model, baseline, pruned.sparse_model),
-            tags,
+            FinetuneInputs(dataset, dense_model, baseline, pruned.sparse_model),
+            named,
         )
         evaluated = runner.run(
             f"evaluate-{name}",
             evaluate,
             experiment.evaluate.model_copy(update={"tolerance": tolerance}),
-            EvaluateInputs(data.dataset, dense_model, baseline, finetuned.finetuned_model),
-            tags,
+            EvaluateInputs(dataset, dense_model, baseline, finetuned.finetuned_model),
+            named,
         )
         return finetuned, evaluated
 
-    return list(runner.fan_out(experiment.methods, one))
+    return [one(method) for method in experiment.methods]

@@ -61,7 +61,11 @@ def _columns_from(grid: Grid, start: int, width: int) -> Grid:
 
 def markdown_table(rows: Sequence[ComparisonRow]) -> str:
     """Return the comparison of train and test as a Markdown table."""
-    grid = overview_grid(rows)
+    return markdown_grid(overview_grid(rows))
+
+
+def markdown_grid(grid: Grid) -> str:
+    """Return a grid as a Markdown table and its note."""
     names = {index for index, cell in enumerate(grid.rows[0]) if cell.mark == "name"} if grid.rows else set[int]()
     rule = ["---" if index in names else "---:" for index in range(len(grid.headings))]
     lines = [grid.headings, rule, *([_markdown_text(cell) for cell in row] for row in grid.rows)]

@@ -25,13 +25,11 @@ from prunegap.stages.contract import (
     NO_EFFECT,
     DatasetPath,
     DenseModelPath,
-    checkpoint_beside,
-    fingerprint,
+    open_checkpoint,
     stage,
 )
 from prunegap.stages.training_params import DualParams, TrainingParams
 from prunegap.tracking.protocol import Tracker
-from prunegap.training.checkpoints import Checkpoint
 from prunegap.training.run import TrainingPlan, TrainingState, train
 
 
@@ -88,7 +86,7 @@ class AcquireDenseOutputs:
     dense_model: DenseModelPath
 
 
-@stage
+@stage()
 def acquire_dense(
     params: AcquireDenseParams, inputs: AcquireDenseInputs, outputs: AcquireDenseOutputs, tracker: Tracker
 ) -> None:
@@ -111,7 +109,7 @@ def acquire_dense(
         label="dense model",
     )
     state = TrainingState(model, plan.recipe.optimizer(model), {}, dual=_dual(params, dataset, split))
-    checkpoint = Checkpoint(checkpoint_beside(outputs.dense_model), fingerprint(params, inputs))
+    checkpoint = open_checkpoint(params, inputs, outputs.dense_model)
     checkpoint.resume(state)
     tracker.log_input(inputs.dataset, "dataset")
     for entry in train(state, plan, split, until=params.epochs):

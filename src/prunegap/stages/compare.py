@@ -38,7 +38,7 @@ class CompareOutputs:
     comparison: ComparisonPath
 
 
-@stage
+@stage(shows={"table": "comparison/comparison.md", "report": "comparison/comparison.html"})
 def compare(params: CompareParams, inputs: CompareInputs, outputs: CompareOutputs, tracker: Tracker) -> None:
     """Compare the methods over seeds: tables, plots and an HTML report."""
     evaluations = [load_evaluation(path) for path in inputs.evaluations]

@@ -8,9 +8,10 @@ seals the finished outputs into place together with what made them.
 
 import hashlib
 import json
+import os
 import shutil
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Generic, NewType, TypeVar
@@ -20,7 +21,9 @@ from pydantic import BaseModel, ConfigDict
 from prunegap import __version__
 from prunegap.artifacts.manifest import check, clear_disk_errors, read_manifest, require_replaceable, seal
 from prunegap.errors import UserError
+from prunegap.tracking.environment import pipeline_run_id
 from prunegap.tracking.protocol import Tracker
+from prunegap.training.checkpoints import Checkpoint
 
 DatasetPath = NewType("DatasetPath", Path)
 DenseModelPath = NewType("DenseModelPath", Path)
@@ -43,6 +46,7 @@ KINDS: dict[Any, str] = {
 }
 
 PARTIAL = ".partial"
+CHECKPOINT_DIR = "PRUNEGAP_CHECKPOINT_DIR"
 
 P = TypeVar("P", bound="StageParams")
 I = TypeVar("I")  # noqa: E741 - I(nputs), beside O(utputs)
@@ -80,8 +84,17 @@ class Port:
 
 
 @dataclass(frozen=True)
+class View:
+    """A file inside an output that a person looks at: ``comparison/comparison.html``, shown as ``name``."""
+
+    name: str
+    port: str
+    file: str
+
+
+@dataclass(frozen=True)
 class Stage(Generic[P, I, O]):
-    """A stage as a value: its name, documentation, types and function."""
+    """A stage as a value: its name, documentation, types and function, and what of its outputs is worth a look."""
 
     name: str
     summary: str
@@ -89,6 +102,7 @@ class Stage(Generic[P, I, O]):
     inputs_type: type[I]
     outputs_type: type[O]
     function: Callable[[P, I, O, Tracker], None]
+    views: tuple[View, ...] = ()
 
     @property
     def inputs(self) -> tuple[Port, ...]:
@@ -130,7 +144,7 @@ class Stage(Generic[P, I, O]):
             finally:
                 for staging in stagings:
                     shutil.rmtree(staging, ignore_errors=True)
-        checkpoint_beside(first).unlink(missing_ok=True)
+        checkpoint_of(params, inputs, first).unlink(missing_ok=True)
 
     def is_done(self, params: P, inputs: I, outputs: O) -> bool:
         """Whether every output is there and was made from these parameters, these inputs and this code."""
@@ -146,17 +160,27 @@ class Stage(Generic[P, I, O]):
         return True
 
 
-def stage(function: Callable[[P, I, O, Tracker], None]) -> Stage[P, I, O]:
-    """Make a stage of a function ``(params, inputs, outputs, tracker) -> None``."""
-    hints = typing.get_type_hints(function)
-    return Stage(
-        name=function.__name__,
-        summary=(function.__doc__ or "").strip().splitlines()[0],
-        params_type=hints["params"],
-        inputs_type=hints["inputs"],
-        outputs_type=hints["outputs"],
-        function=function,
-    )
+def stage(*, shows: Mapping[str, str] | None = None) -> Callable[[Callable[[P, I, O, Tracker], None]], Stage[P, I, O]]:
+    """Make a stage of a function ``(params, inputs, outputs, tracker) -> None``.
+
+    Args:
+        shows: what a person looks at, by name: ``<output>/<file>``, a Markdown or HTML file.
+    """
+    views = tuple(View(name, *place.split("/", 1)) for name, place in (shows or {}).items())
+
+    def of(function: Callable[[P, I, O, Tracker], None]) -> Stage[P, I, O]:
+        hints = typing.get_type_hints(function)
+        return Stage(
+            name=function.__name__,
+            summary=(function.__doc__ or "").strip().splitlines()[0],
+            params_type=hints["params"],
+            inputs_type=hints["inputs"],
+            outputs_type=hints["outputs"],
+            function=function,
+            views=views,
+        )
+
+    return of
 
 
 def artifacts_of(ports: tuple[Port, ...], paths: object) -> Iterator[tuple[str, str, Path]]:
@@ -170,9 +194,28 @@ def artifacts_of(ports: tuple[Port, ...], paths: object) -> Iterator[tuple[str, 
             yield port.name, port.kind, value
 
 
-def checkpoint_beside(output: Path) -> Path:
-    """Return where a stage keeps its checkpoint: beside its first output, removed once that is sealed."""
-    return output.with_name(output.name.removesuffix(PARTIAL) + ".checkpoint")
+def checkpoint_of(params: StageParams, inputs: object, first_output: Path) -> Path:
+    """Return where a stage keeps its checkpoint, removed once its outputs are sealed.
+
+    Beside its first output; or, where ``PRUNEGAP_CHECKPOINT_DIR`` names a folder that outlives the container,
+    there, under the pipeline run and the stage's fingerprint.
+    """
+    folder = os.environ.get(CHECKPOINT_DIR)
+    if folder:
+        return Path(folder) / (pipeline_run_id() or "") / f"{fingerprint(params, inputs)}.checkpoint"
+    return first_output.with_name(first_output.name.removesuffix(PARTIAL) + ".checkpoint")
+
+
+def open_checkpoint(params: StageParams, inputs: object, first_output: Path) -> Checkpoint:
+    """Return the checkpoint of a stage that trains; its folder is there.
+
+    Raises:
+        UserError: the folder of checkpoints cannot be written.
+    """
+    path = checkpoint_of(params, inputs, first_output)
+    with clear_disk_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return Checkpoint(path, fingerprint(params, inputs))
 
 
 def fingerprint(params: StageParams, inputs: object) -> str:

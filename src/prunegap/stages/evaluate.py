@@ -11,6 +11,8 @@ from prunegap.artifacts.evaluation import Evaluation, GroupResult, SplitResult, 
 from prunegap.artifacts.manifest import read_manifest
 from prunegap.artifacts.model import load_model
 from prunegap.gaps import GapReport, compare_outcomes
+from prunegap.report.grids import group_grid
+from prunegap.report.tables import markdown_grid
 from prunegap.stages.checks import require_same_source
 from prunegap.stages.contract import (
     BaselinePath,
@@ -52,7 +54,7 @@ class EvaluateOutputs:
     evaluation: EvaluationPath
 
 
-@stage
+@stage(shows={"groups": "evaluation/groups.md"})
 def evaluate(params: EvaluateParams, inputs: EvaluateInputs, outputs: EvaluateOutputs, tracker: Tracker) -> None:
     """Measure what pruning and fine-tuning cost each group, on every split."""
     require_same_source(inputs.baseline, "baseline", "dataset", inputs.dataset, "dataset")
@@ -86,6 +88,9 @@ def evaluate(params: EvaluateParams, inputs: EvaluateInputs, outputs: EvaluateOu
         splits=splits,
     )
     save_evaluation(outputs.evaluation, evaluation)
+    tables = [markdown_grid(group_grid([evaluation], evaluation.sparsity, name)) for name in splits]
+    shown = [f"## {name}\n\n{table}" for name, table in zip(splits, tables, strict=True)]
+    (outputs.evaluation / "groups.md").write_text("\n".join(shown), encoding="utf-8")
     tracker.log_input(inputs.dataset, "dataset")
     for name, split in splits.items():
         tracker.log_metrics(split_metrics(name, split))

@@ -25,14 +25,12 @@ from prunegap.stages.contract import (
     FinetunedModelPath,
     HistoryPath,
     SparseModelPath,
-    checkpoint_beside,
-    fingerprint,
+    open_checkpoint,
     stage,
 )
 from prunegap.stages.prune import PruneParams
 from prunegap.stages.training_params import DualParams
 from prunegap.tracking.protocol import Tracker
-from prunegap.training.checkpoints import Checkpoint
 from prunegap.training.methods import Method, find_method
 from prunegap.training.records import EpochEntry, StepTracer
 from prunegap.training.run import TrainingPlan, TrainingState, train
@@ -87,7 +85,7 @@ class FinetuneOutputs:
     history: HistoryPath
 
 
-@stage
+@stage()
 def finetune(params: FinetuneParams, inputs: FinetuneInputs, outputs: FinetuneOutputs, tracker: Tracker) -> None:
     """Fine-tune a pruned model with one method."""
     require_same_source(inputs.baseline, "baseline", "dataset", inputs.dataset, "dataset")
@@ -107,7 +105,7 @@ def finetune(params: FinetuneParams, inputs: FinetuneInputs, outputs: FinetuneOu
     if method.constrained is not None:
         state.dual = _dual(params, method, dataset, reference)
         state.tracer = StepTracer(steps)
-    checkpoint = Checkpoint(checkpoint_beside(outputs.finetuned_model), fingerprint(params, inputs))
+    checkpoint = open_checkpoint(params, inputs, outputs.finetuned_model)
     if checkpoint.resume(state):
         for entry in state.entries:
             tracker.log_metrics(epoch_metrics(entry), entry.epoch)

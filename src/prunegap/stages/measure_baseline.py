@@ -31,7 +31,7 @@ class MeasureBaselineOutputs:
     baseline: BaselinePath
 
 
-@stage
+@stage()
 def measure_baseline(
     params: MeasureBaselineParams,
     inputs: MeasureBaselineInputs,

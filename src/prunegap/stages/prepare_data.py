@@ -91,7 +91,7 @@ class PrepareDataOutputs:
     dataset: DatasetPath
 
 
-@stage
+@stage()
 def prepare_data(
     params: PrepareDataParams,
     inputs: PrepareDataInputs,  # noqa: ARG001 - the contract of a stage

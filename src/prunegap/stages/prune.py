@@ -16,13 +16,11 @@ from prunegap.stages.contract import (
     DatasetPath,
     DenseModelPath,
     SparseModelPath,
-    checkpoint_beside,
-    fingerprint,
+    open_checkpoint,
     stage,
 )
 from prunegap.stages.training_params import TrainingParams
 from prunegap.tracking.protocol import Tracker
-from prunegap.training.checkpoints import Checkpoint
 from prunegap.training.run import TrainingPlan, TrainingState, prune_if_due, train
 
 
@@ -66,7 +64,7 @@ class PruneOutputs:
     sparse_model: SparseModelPath
 
 
-@stage
+@stage()
 def prune(params: PruneParams, inputs: PruneInputs, outputs: PruneOutputs, tracker: Tracker) -> None:
     """Zero the smallest weights of a dense model, gradually, training in between."""
     device = params.set_up()
@@ -88,7 +86,7 @@ def prune(params: PruneParams, inputs: PruneInputs, outputs: PruneOutputs, track
         label=f"pruning to {params.sparsity:.1%}",
     )
     state = TrainingState(model, plan.recipe.optimizer(model), dense_masks(model))
-    checkpoint = Checkpoint(checkpoint_beside(outputs.sparse_model), fingerprint(params, inputs))
+    checkpoint = open_checkpoint(params, inputs, outputs.sparse_model)
     checkpoint.resume(state)
     tracker.log_input(inputs.dataset, "dataset")
     for entry in train(state, plan, split, until=params.gmp_epochs):

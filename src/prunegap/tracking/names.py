@@ -19,6 +19,11 @@ def slug(name: str) -> str:
     return text
 
 
+def step_tags(stage: str, tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags of a step's run: its stage, and what sets the step apart (seed, sparsity, method)."""
+    return {"prunegap.stage": stage} | {f"prunegap.{key}": value for key, value in tags.items()}
+
+
 class MetricNames:
     """Slugs of metric names in order of first appearance; two names never share one.
 

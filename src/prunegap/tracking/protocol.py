@@ -39,3 +39,32 @@ class NullTracker:
 
     def log_model(self, artifact: Path, name: str, metrics: Mapping[str, float]) -> None:
         """Ignore."""
+
+
+class RememberingTracker:
+    """Passes everything on and remembers the last value of every metric.
+
+    Attributes:
+        metrics: last value by name.
+    """
+
+    def __init__(self, tracker: Tracker) -> None:
+        self.metrics: dict[str, float] = {}
+        self._tracker = tracker
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+        """Remember and pass on."""
+        self.metrics.update(metrics)
+        self._tracker.log_metrics(metrics, step)
+
+    def log_input(self, artifact: Path, name: str) -> None:
+        """Pass on."""
+        self._tracker.log_input(artifact, name)
+
+    def log_artifact(self, path: Path, name: str) -> None:
+        """Pass on."""
+        self._tracker.log_artifact(path, name)
+
+    def log_model(self, artifact: Path, name: str, metrics: Mapping[str, float]) -> None:
+        """Pass on."""
+        self._tracker.log_model(artifact, name, metrics)

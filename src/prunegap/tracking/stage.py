@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prunegap.tracking.addresses import without_password
 from prunegap.tracking.delivery import Sink, print_warning
+from prunegap.tracking.environment import pipeline_run_id
 from prunegap.tracking.mlflow_client import check_server, connect
 from prunegap.tracking.mlflow_sink import PIPELINE_RUN_TAG, MlflowSink
 from prunegap.tracking.pipeline_run import find_experiment, kubeflow_tags, open_pipeline_run
@@ -14,8 +15,6 @@ from prunegap.tracking.protocol import NullTracker, Tracker
 from prunegap.tracking.reasons import reason
 from prunegap.tracking.session import tracked
 from prunegap.tracking.spool import SPOOL, SpooledTracker
-
-PIPELINE_RUN_VARIABLE = "PRUNEGAP_PIPELINE_RUN"
 
 
 @contextmanager
@@ -50,7 +49,7 @@ def stage_tracker(
 def _open(uri: str) -> MlflowSink:
     experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME", "prunegap")
     step_run = os.environ.get("MLFLOW_RUN_ID")
-    pipeline_run = os.environ.get(PIPELINE_RUN_VARIABLE) or os.environ.get("KFP_RUN_ID")
+    pipeline_run = pipeline_run_id()
     shared = {**kubeflow_tags(), **({PIPELINE_RUN_TAG: pipeline_run} if pipeline_run else {})}
     if step_run is None and pipeline_run:
         return open_pipeline_run(uri, experiment, pipeline_run, shared)

@@ -1,0 +1,167 @@
+"""A stage as a Kubeflow task: everything it needs comes in one argument, Kubeflow's executor input.
+
+The executor input (``{{$}}``) holds the parameters, where each input artifact lies and where each output belongs.
+Back goes an executor output: the artifacts' metadata, and as metadata of ``metrics`` the numbers the UI shows.
+"""
+
+import json
+import math
+import re
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from prunegap import __version__
+from prunegap.artifacts.manifest import clear_disk_errors, read_manifest, write_json
+from prunegap.cli.stage_command import carry_out, validated
+from prunegap.errors import UserError
+from prunegap.pipeline import STAGES
+from prunegap.stages.contract import Port, Stage
+
+METRICS = "metrics"
+STEP, TAGS = "step", "tags"
+MOST_METRICS = 64
+MOUNTS = {"gs://": "/gcs/", "minio://": "/minio/", "s3://": "/s3/"}
+
+
+@click.command("kubeflow-task")
+@click.argument("stage", type=click.Choice([one.name for one in STAGES]), metavar="STAGE")
+@click.argument("executor_input", metavar="EXECUTOR_INPUT")
+def kubeflow_task(stage: str, executor_input: str) -> None:
+    """Carry out a stage as Kubeflow's executor input says (the {{$}} of a container component)."""
+    run_task(next(one for one in STAGES if one.name == stage), TaskInput.parse(executor_input))
+
+
+@dataclass(frozen=True)
+class TaskInput:
+    """What Kubeflow tells a task.
+
+    Attributes:
+        parameters: value by name.
+        inputs: paths by name of the input; one, or several where a loop was collected.
+        outputs: path by name of the output.
+        uris: address by name of the output.
+        output_file: where the executor output belongs.
+    """
+
+    parameters: Mapping[str, Any]
+    inputs: Mapping[str, Sequence[Path]]
+    outputs: Mapping[str, Path]
+    uris: Mapping[str, str]
+    output_file: Path
+
+    @classmethod
+    def parse(cls, text: str) -> "TaskInput":
+        """Read the executor input.
+
+        Raises:
+            UserError: not the JSON that Kubeflow sends.
+        """
+        try:
+            told = json.loads(text)
+            given, wanted = told.get("inputs", {}), told["outputs"]
+            uris = {name: entry["artifacts"][0]["uri"] for name, entry in wanted.get("artifacts", {}).items()}
+            return cls(
+                parameters={key: _whole(value) for key, value in given.get("parameterValues", {}).items()},
+                inputs={
+                    name: [local_path(artifact["uri"]) for artifact in entry.get("artifacts", [])]
+                    for name, entry in given.get("artifacts", {}).items()
+                },
+                outputs={name: local_path(uri) for name, uri in uris.items()},
+                uris=uris,
+                output_file=Path(wanted["outputFile"]),
+            )
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise UserError(
+                f"EXECUTOR_INPUT: not what Kubeflow passes as {{{{$}}}} ({type(error).__name__}: {error}); "
+                "on the command line use `prunegap <stage>` with flags instead"
+            ) from None
+
+
+def local_path(uri: str) -> Path:
+    """Return where Kubeflow's launcher puts the artifact of an address; a path is itself."""
+    for scheme, mount in MOUNTS.items():
+        if uri.startswith(scheme):
+            return Path(mount + uri.removeprefix(scheme))
+    if "://" in uri:
+        raise UserError(f"{uri}: an artifact store of this kind is not known; use one of {', '.join(MOUNTS)}")
+    return Path(uri)
+
+
+def run_task(stage: Stage[Any, Any, Any], task: TaskInput) -> None:
+    """Carry out a stage and write the executor output."""
+    given = {key: value for key, value in task.parameters.items() if key in stage.params_type.model_fields}
+    params = validated(stage, given, lambda path: str(path[0]) if path else "")
+    inputs = stage.inputs_type(**{port.name: _input(port, task.inputs) for port in stage.inputs})
+    outputs = stage.outputs_type(**{port.name: _output(port.name, task.outputs) for port in stage.outputs})
+    tags = {str(key): str(value) for key, value in (task.parameters.get(TAGS) or {}).items()}
+    metrics = carry_out(stage, params, inputs, outputs, step=str(task.parameters.get(STEP) or ""), tags=tags)
+    metadata: dict[str, dict[str, Any]] = {METRICS: dict(shown_metrics(metrics))}
+    for port in stage.outputs:
+        manifest = read_manifest(task.outputs[port.name], port.kind)
+        metadata[port.name] = {"kind": port.kind, "digest": manifest.digest, "prunegap_version": __version__}
+    with clear_disk_errors(task.output_file.parent):
+        for view in stage.views:
+            if view.name in task.outputs:
+                task.outputs[view.name].parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(task.outputs[view.port] / view.file, task.outputs[view.name])
+        task.output_file.parent.mkdir(parents=True, exist_ok=True)
+        write_json(task.output_file, {"artifacts": _described(task.uris, metadata)})
+
+
+def shown_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Return at most 64 finite metrics: the families with most members (of groups, of layers) are left out first."""
+    finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
+    sizes = Counter(name.partition("/")[0] for name in finite)
+    for family, _ in sizes.most_common():
+        if len(finite) <= MOST_METRICS:
+            break
+        finite = {name: value for name, value in finite.items() if name.partition("/")[0] != family}
+    return finite
+
+
+def _described(uris: Mapping[str, str], metadata: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    return {
+        name: {"artifacts": [{"name": name, "uri": uri, "metadata": metadata.get(name, {})}]}
+        for name, uri in uris.items()
+    }
+
+
+def _input(port: Port, given: Mapping[str, Sequence[Path]]) -> Path | tuple[Path, ...]:
+    """Return the path of a port.
+
+    A port of many takes its own list, and the lists ``<port>_0``, ``<port>_1``, ... that a pipeline collects from
+    the steps of a loop: the first iteration of each, then the second of each, as a run in one process lists them.
+    """
+    if not port.many:
+        paths = given.get(port.name, ())
+        if len(paths) != 1:
+            raise UserError(f"{port.name}: one {port.kind} artifact is needed, the task was given {len(paths)}")
+        return paths[0]
+    numbered = [
+        (int(match[1]), paths) for name, paths in given.items() if (match := re.fullmatch(rf"{port.name}_(\d+)", name))
+    ]
+    lists = [given.get(port.name, ()), *(paths for _, paths in sorted(numbered))]
+    lists = [paths for paths in lists if paths]
+    if len({len(paths) for paths in lists}) > 1:
+        counts = ", ".join(str(len(paths)) for paths in lists)
+        raise UserError(f"{port.name}: the lists hold {counts} artifacts; each must hold one from every iteration")
+    return tuple(path for iteration in zip(*lists, strict=True) for path in iteration)
+
+
+def _output(name: str, outputs: Mapping[str, Path]) -> Path:
+    if name not in outputs:
+        raise UserError(f"{name}: the task was given no place for this output; generate its component anew")
+    return outputs[name]
+
+
+def _whole(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Return whole numbers as integers: Kubeflow's numbers all arrive as floats."""
+    if isinstance(value, list):
+        return [_whole(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
