@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help install run ui test tests lint types lock clean
+.PHONY: help install run ui smoke images generate test tests lint types lock clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -25,10 +25,20 @@ run: install  ## Prune the built-in digits with every method and compare them (w
 ui: install  ## Browse the runs in MLflow
 	$(BIN)/prunegap ui runs/digits
 
-lint: install  ## ruff, import-linter
+smoke: install  ## Compile the smoke pipeline for Kubeflow and run the compiled file here, a process a task
+	$(BIN)/prunegap-pipelines run-local experiments/smoke.yaml
+
+images: install  ## Build the container images (needs Docker) and note them in docker/images.lock.json
+	$(BIN)/prunegap-pipelines build-images
+
+generate: install  ## Write what is derived from the stages: components, compose services
+	$(BIN)/python -m components.generate
+
+lint: install  ## ruff, import-linter, and whether what is generated is fresh
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/python -m components.generate --check
 
 types: install  ## pyright (strict on src)
 	$(BIN)/pyright
@@ -38,8 +48,13 @@ tests: install  ## Every test
 
 test: lint types tests  ## Every check and every test
 
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 lock: install  ## Resolve the dependencies anew
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --extra dev pyproject.toml --output-file requirements/dev.lock
+	$(COMPILE) --extra dev pyproject.toml --output-file requirements/dev.lock
+	$(COMPILE) --constraint requirements/dev.lock pyproject.toml --output-file requirements/stage.lock
+	for image in build mlflow objectstore; do \
+	  $(COMPILE) --constraint requirements/dev.lock docker/$$image.in --output-file requirements/$$image.lock || exit 1; \
+	done
 
 clean:  ## Remove what make created
 	rm -rf $(VENV) runs .pytest_cache .ruff_cache

@@ -18,6 +18,7 @@ from rich.console import Console
 from prunegap import __version__
 from prunegap.artifacts.evaluation import load_evaluations
 from prunegap.artifacts.manifest import check, write_json
+from prunegap.cli.close_run import close_run
 from prunegap.cli.experiment_file import read_experiment
 from prunegap.cli.kubeflow_task import kubeflow_task
 from prunegap.cli.stage_command import stage_command
@@ -118,6 +119,7 @@ def upload(workspace: Path) -> None:
 for _stage in STAGES:
     cli.add_command(stage_command(_stage))
 cli.add_command(kubeflow_task)
+cli.add_command(close_run)
 
 
 def note_experiment(path: Path, experiment: Experiment) -> None:
@@ -129,13 +131,18 @@ def note_experiment(path: Path, experiment: Experiment) -> None:
 
 def show_workspace(workspace: Path) -> None:
     """Print the tables of a finished run."""
-    from prunegap.report.tables import comparison_table, group_table
-
     comparison = artifact(workspace, "compare", "comparison")
     if not workspace.is_dir():
         raise UserError(f"{workspace}: no such workspace; prunegap run EXPERIMENT.yaml makes one")
     if not comparison.exists():
         raise UserError(f"{workspace}: no comparison there yet; prunegap run goes on to it")
+    show_comparison(comparison)
+
+
+def show_comparison(comparison: Path) -> None:
+    """Print the tables of a comparison artifact."""
+    from prunegap.report.tables import comparison_table, group_table
+
     check(comparison, "comparison")
     evaluations = load_evaluations(comparison)
     rows = summarise(evaluations)
@@ -156,13 +163,14 @@ def terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise Terminated
 
 
-def enter() -> None:
-    """Run the command line; what a user can put right is one line and exit code 1, never a traceback."""
+def enter(command: click.Command = cli) -> None:
+    """Run a command line; what a user can put right is one line and exit code 1, never a traceback."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     logging.addLevelName(logging.WARNING, "warning")
+    logging.addLevelName(logging.INFO, "info")
     signal.signal(signal.SIGTERM, terminate)
     try:
-        cli.main(standalone_mode=False)
+        command.main(standalone_mode=False)
     except UserError as error:
         for line in str(error).splitlines():
             click.echo(f"error: {line}", err=True)

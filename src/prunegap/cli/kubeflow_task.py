@@ -5,7 +5,9 @@ Back goes an executor output: the artifacts' metadata, and as metadata of ``metr
 """
 
 import json
+import logging
 import math
+import os
 import re
 import shutil
 from collections import Counter
@@ -26,6 +28,7 @@ from prunegap.stages.contract import Port, Stage
 METRICS = "metrics"
 STEP, TAGS = "step", "tags"
 MOST_METRICS = 64
+PLACEHOLDER = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
 MOUNTS = {"gs://": "/gcs/", "minio://": "/minio/", "s3://": "/s3/"}
 
 
@@ -34,6 +37,7 @@ MOUNTS = {"gs://": "/gcs/", "minio://": "/minio/", "s3://": "/s3/"}
 @click.argument("executor_input", metavar="EXECUTOR_INPUT")
 def kubeflow_task(stage: str, executor_input: str) -> None:
     """Carry out a stage as Kubeflow's executor input says (the {{$}} of a container component)."""
+    logging.getLogger("prunegap").setLevel(logging.INFO)
     run_task(next(one for one in STAGES if one.name == stage), TaskInput.parse(executor_input))
 
 
@@ -55,6 +59,11 @@ class TaskInput:
     uris: Mapping[str, str]
     output_file: Path
 
+    @property
+    def step(self) -> str:
+        """Name of the step; a seed that Kubeflow wrote into it as the float it keeps (``seed0.0``) is whole again."""
+        return re.sub(r"(?<=-seed)(\d+)\.0(?=-|$)", r"\1", str(self.parameters.get(STEP) or ""))
+
     @classmethod
     def parse(cls, text: str) -> "TaskInput":
         """Read the executor input.
@@ -66,8 +75,9 @@ class TaskInput:
             told = json.loads(text)
             given, wanted = told.get("inputs", {}), told["outputs"]
             uris = {name: entry["artifacts"][0]["uri"] for name, entry in wanted.get("artifacts", {}).items()}
+            values = {key: _whole(value) for key, value in given.get("parameterValues", {}).items()}
             return cls(
-                parameters={key: _whole(value) for key, value in given.get("parameterValues", {}).items()},
+                parameters={key: _filled(value, values) for key, value in values.items()},
                 inputs={
                     name: [local_path(artifact["uri"]) for artifact in entry.get("artifacts", [])]
                     for name, entry in given.get("artifacts", {}).items()
@@ -99,8 +109,10 @@ def run_task(stage: Stage[Any, Any, Any], task: TaskInput) -> None:
     params = validated(stage, given, lambda path: str(path[0]) if path else "")
     inputs = stage.inputs_type(**{port.name: _input(port, task.inputs) for port in stage.inputs})
     outputs = stage.outputs_type(**{port.name: _output(port.name, task.outputs) for port in stage.outputs})
-    tags = {str(key): str(value) for key, value in (task.parameters.get(TAGS) or {}).items()}
-    metrics = carry_out(stage, params, inputs, outputs, step=str(task.parameters.get(STEP) or ""), tags=tags)
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        click.echo("MLFLOW_TRACKING_URI is not set: the step is not tracked in MLflow", err=True)
+    tags = {str(key): str(value).removesuffix(".0") for key, value in (task.parameters.get(TAGS) or {}).items()}
+    metrics = carry_out(stage, params, inputs, outputs, step=task.step or stage.name, tags=tags)
     metadata: dict[str, dict[str, Any]] = {METRICS: dict(shown_metrics(metrics))}
     for port in stage.outputs:
         manifest = read_manifest(task.outputs[port.name], port.kind)
@@ -110,6 +122,9 @@ def run_task(stage: Stage[Any, Any, Any], task: TaskInput) -> None:
             if view.name in task.outputs:
                 task.outputs[view.name].parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(task.outputs[view.port] / view.file, task.outputs[view.name])
+        if METRICS in task.outputs:
+            # Kubeflow reads the metadata; the file is for what looks for one, as kfp's local cache does.
+            write_json(task.outputs[METRICS], metadata[METRICS])
         task.output_file.parent.mkdir(parents=True, exist_ok=True)
         write_json(task.output_file, {"artifacts": _described(task.uris, metadata)})
 
@@ -158,6 +173,15 @@ def _output(name: str, outputs: Mapping[str, Path]) -> Path:
     if name not in outputs:
         raise UserError(f"{name}: the task was given no place for this output; generate its component anew")
     return outputs[name]
+
+
+def _filled(value: Any, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
+    """Fill in the values of other parameters where Kubeflow left its placeholders inside a text."""
+    if isinstance(value, dict):
+        return {key: _filled(item, values) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
+    if not isinstance(value, str):
+        return value
+    return PLACEHOLDER.sub(lambda match: str(values.get(match[1], match[0])), value)
 
 
 def _whole(value: Any) -> Any:  # noqa: ANN401 - any JSON value

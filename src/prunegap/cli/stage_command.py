@@ -108,7 +108,7 @@ def _artifact_option(port: Port, verb: str) -> click.Option:
 def _parameter_option(name: str, info: FieldInfo) -> click.Option:
     flag_name = "--" + name.replace("_", "-")
     annotation: Any = info.annotation
-    text = f"{info.description}  [default: {_shown(info.default)}]{_bounds(info)}"
+    text = f"{info.description}  [default: {_shown(info.default)}]{bounds(info)}"
     if annotation is bool:
         return click.Option([f"{flag_name}/--no-{flag_name[2:]}", name], default=None, help=text)
     if typing.get_origin(annotation) is tuple:
@@ -138,11 +138,12 @@ def _shown(default: object) -> str:
 SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 
 
-def _bounds(info: FieldInfo) -> str:
-    bounds = [
+def bounds(info: FieldInfo) -> str:
+    """Return the bounds of a parameter as its help shows them; empty without any."""
+    rules = [
         f"{sign} {getattr(bound, name)}"
         for bound in info.metadata
         for name, sign in SIGNS.items()
         if hasattr(bound, name)
     ]
-    return f"  [{', '.join(bounds)}]" if bounds else ""
+    return f"  [{', '.join(rules)}]" if rules else ""

@@ -102,8 +102,8 @@ class Experiment(BaseModel):
 
     def plain(self) -> dict[str, Any]:
         """Return the experiment as plain JSON values; validated, they are this experiment again."""
-        varied = {section: set(keys) for section, keys in _varied(self.dense_seeds).items()}
-        return self.model_dump(mode="json", exclude=varied)
+        left_out = {section: set(keys) for section, keys in varied_keys(self.dense_seeds).items()}
+        return self.model_dump(mode="json", exclude=left_out)
 
 
 def _require_distinct(what: str, names: list[str], rule: str) -> None:
@@ -112,8 +112,12 @@ def _require_distinct(what: str, names: list[str], rule: str) -> None:
         raise ValueError(f"{what} must be distinct, got {twice[0]} twice; {rule}")
 
 
-def _varied(dense_seeds: object) -> dict[str, dict[str, str]]:
-    """Return, by section, the parameters that a run varies itself, and the key that says over what."""
+def varied_keys(dense_seeds: object) -> dict[str, dict[str, str]]:
+    """Return, by section, the parameters that a run varies itself, and the key that says over what.
+
+    Args:
+        dense_seeds: as in :class:`Experiment`.
+    """
     varied = {"prune": {"sparsity": "sparsities", "seed": "seeds"}, "evaluate": {"tolerance": "finetune.tolerance"}}
     return varied | {"acquire_dense": {"seed": "seeds"}} if dense_seeds == "per_seed" else varied
 
@@ -156,7 +160,7 @@ def _method(entry: Any, base: dict[str, Any]) -> Any:  # noqa: ANN401
 
 
 def _refuse_varied(raw: dict[str, Any]) -> None:
-    for section, keys in _varied(raw.get("dense_seeds")).items():
+    for section, keys in varied_keys(raw.get("dense_seeds")).items():
         given = raw.get(section)
         for key, instead in keys.items():
             if isinstance(given, dict) and key in given:

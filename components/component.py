@@ -1,0 +1,126 @@
+"""A stage as a Kubeflow container component: parameters, artifacts and descriptions come from its definition."""
+
+import inspect
+import typing
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from kfp import dsl
+from kfp.dsl.base_component import BaseComponent
+from kfp.dsl.types import type_annotations
+
+from prunegap.cli.stage_command import bounds
+from prunegap.stages.contract import Port, Stage
+
+COMMAND: list[Any] = ["prunegap"]
+ARTIFACT_TYPES: dict[str, type[dsl.Artifact]] = {
+    "dataset": dsl.Dataset,
+    "dense_model": dsl.Model,
+    "sparse_model": dsl.Model,
+    "finetuned_model": dsl.Model,
+}
+VIEW_TYPES: dict[str, type[dsl.Artifact]] = {".md": dsl.Markdown, ".html": dsl.HTML}
+STEP = "Name of the step in MLflow; empty: the stage's."
+TAGS = "Tags of the step in MLflow, e.g. seed, sparsity and method."
+METRICS = "The stage's last overall metrics."
+
+
+def stage_component(stage: Stage[Any, Any, Any], image: str, lists: int | None = None) -> BaseComponent:
+    """Return the component that carries out ``stage`` in a container.
+
+    Its one argument is the executor input: what Kubeflow resolves reaches the stage as it is, unquoted and typed.
+
+    Args:
+        stage: the stage.
+        image: image with the ``prunegap`` command; fixed when the component is made.
+        lists: number of lists that an input of many artifacts is given as ``<input>_0``, ``<input>_1``, ...: one
+            collected from each step of a loop. None: one list, under the input's own name.
+    """
+    described: dict[str, str] = {}
+    returned: dict[str, str] = {}
+    signature: list[inspect.Parameter] = []
+
+    def add(name: str, annotation: Any, description: str, default: Any = inspect.Parameter.empty) -> None:  # noqa: ANN401
+        (returned if type_annotations.is_artifact_wrapped_in_Output(annotation) else described)[name] = description
+        signature.append(
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        )
+
+    for port in stage.inputs:
+        names = [port.name] if lists is None or not port.many else [f"{port.name}_{i}" for i in range(lists)]
+        for name in names:
+            add(name, _input_type(port), f"Artifact of kind {port.kind}" + (", one a run." if port.many else "."))
+    for name, info in stage.params_type.model_fields.items():
+        add(name, parameter_type(info.annotation), f"{info.description}{bounds(info)}", plain(info.default))
+    add("step", str, STEP, "")
+    add("tags", dict, TAGS, {})
+    for port in stage.outputs:
+        add(port.name, dsl.Output[artifact_type(port.kind)], f"Artifact of kind {port.kind}.")
+    for view in stage.views:
+        add(view.name, dsl.Output[VIEW_TYPES["." + view.file.rpartition(".")[2]]], f"{view.file} of {view.port}.")
+    add("metrics", dsl.Output[dsl.Metrics], METRICS)
+    executor_input = dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER
+    args = ["kubeflow-task", stage.name, executor_input]
+    return container_component(stage.name, documented(stage.summary, described, returned), signature, image, args)
+
+
+def close_run_component(image: str) -> BaseComponent:
+    """Return the component that closes a pipeline run's MLflow run by how the pipeline ended: an exit handler."""
+
+    def close_run(status: dsl.PipelineTaskFinalStatus) -> dsl.ContainerSpec:
+        """Close the MLflow run of the pipeline run, also after a failure.
+
+        Args:
+            status: how the pipeline ended; Kubeflow fills it in.
+        """
+        return dsl.ContainerSpec(image=image, command=COMMAND, args=["close-run", cast("str", status)])
+
+    return dsl.container_component(close_run)
+
+
+def container_component(
+    name: str, documentation: str, signature: Sequence[inspect.Parameter], image: str, args: Sequence[str]
+) -> BaseComponent:
+    """Return a container component whose interface is given as data: kfp reads it off a function's signature."""
+
+    def of(*_: object) -> dsl.ContainerSpec:
+        return dsl.ContainerSpec(image=image, command=COMMAND, args=list(args))
+
+    of.__name__ = name
+    of.__signature__ = inspect.Signature(list(signature))  # pyright: ignore[reportFunctionMemberAccess]
+    of.__doc__ = documentation
+    return dsl.container_component(of)
+
+
+def documented(summary: str, described: Mapping[str, str], returned: Mapping[str, str] | None = None) -> str:
+    """Return a docstring from which kfp takes the descriptions of a component or pipeline."""
+    lines = [summary]
+    for heading, texts in (("Args:", described), ("Returns:", returned or {})):
+        if texts:
+            lines += ["", heading, *(f"    {name}: {' '.join(text.split())}" for name, text in texts.items())]
+    return "\n".join(lines)
+
+
+def artifact_type(kind: str) -> type[dsl.Artifact]:
+    """Return Kubeflow's type for a kind of artifact."""
+    return ARTIFACT_TYPES.get(kind, dsl.Artifact)
+
+
+def parameter_type(annotation: Any) -> type:  # noqa: ANN401 - any annotation of a parameter
+    """Return Kubeflow's type for a parameter: a tuple is a list, a choice has the type of its values."""
+    origin = typing.get_origin(annotation)
+    if origin is tuple:
+        return list
+    if origin is typing.Literal:
+        return type(typing.get_args(annotation)[0])
+    return annotation
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 - the value of a parameter
+    """Return a parameter's value as Kubeflow takes it: a tuple as a list."""
+    return list(value) if isinstance(value, tuple) else value  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _input_type(port: Port) -> Any:  # noqa: ANN401 - an annotation
+    kind = artifact_type(port.kind)
+    return dsl.Input[list[kind]] if port.many else dsl.Input[kind]

@@ -1,0 +1,1 @@
+"""The Kubeflow side: pipelines compiled from one wiring, images built, runs submitted or carried out on one machine."""

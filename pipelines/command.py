@@ -1,0 +1,213 @@
+"""``prunegap-pipelines``: compile an experiment for Kubeflow, submit it, or run the compiled file on this machine."""
+
+import importlib.util
+import os
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from prunegap import __version__
+from prunegap.cli.entry import enter, show_comparison
+from prunegap.cli.experiment_file import read_experiment
+from prunegap.errors import UserError
+from prunegap.pipeline import Experiment
+from prunegap.stages.contract import CHECKPOINT_DIR
+from prunegap.tracking.environment import PIPELINE_RUN_VARIABLE
+
+if TYPE_CHECKING:
+    from pipelines.local_run import Carrier
+
+LOCK = Path("docker/images.lock.json")
+DEFAULT_IMAGE = f"prunegap/stage:{__version__}"
+
+
+def main() -> None:
+    """Run the command line."""
+    missing = [name for name in ("kfp", "docker") if importlib.util.find_spec(name) is None]
+    if missing:
+        sys.exit(f"error: prunegap-pipelines needs {' and '.join(missing)}: pip install 'prunegap[pipelines]'")
+    from pipelines.images_command import build_images_command
+
+    cli.add_command(build_images_command)
+    enter(cli)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="prunegap-pipelines")
+def cli() -> None:
+    """Run prunegap's experiments as pipelines of containers.
+
+    \b
+    prunegap-pipelines build-images                                  images of the stages and of MLflow
+    prunegap-pipelines compile experiments/digits.yaml               a package for Kubeflow
+    prunegap-pipelines run-local experiments/smoke.yaml              the same package here, a process a task
+    prunegap-pipelines submit experiments/digits.yaml --host ADDRESS on a cluster
+    """  # noqa: D301 - \b keeps click from wrapping the lines
+
+
+def shapes_pipeline(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that decide what is compiled."""
+    options = [
+        click.argument("experiment", type=click.Path(path_type=Path), metavar="EXPERIMENT.yaml"),
+        click.option(
+            "--set",
+            "overrides",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Override a key, e.g. finetune.tolerance=0.02.",
+        ),
+        click.option(
+            "--images",
+            type=click.Path(path_type=Path),
+            help=f"Image lock that a build wrote.  [default: {LOCK}, if there]",
+        ),
+        click.option("--image", help=f"Image of the stages, instead of a lock.  [default: {DEFAULT_IMAGE}]"),
+        click.option(
+            "--resources", default="cpu", show_default=True, metavar="cpu|gpu|FILE.yaml", help="What the tasks get."
+        ),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@cli.command("compile")
+@shapes_pipeline
+@click.option("--output", type=click.Path(path_type=Path), help="Package to write.  [default: <name>.pipeline.yaml]")
+def compile_command(*, experiment: Path, output: Path | None, **shape: Any) -> None:  # noqa: ANN401
+    """Compile an experiment into a package that Kubeflow Pipelines takes."""
+    wanted = read_experiment(experiment, shape["overrides"])
+    path = output or Path(f"{wanted.name}.pipeline.yaml")
+    compile_to(path, wanted, _image(shape, for_cluster=True), shape["resources"])
+    click.echo(path)
+
+
+@cli.command("run-local")
+@shapes_pipeline
+@click.option("--containers", is_flag=True, help="A container a task, on this machine's Docker; else a process a task.")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), help="Where artifacts and logs go.  [default: runs/pipelines/<name>]"
+)
+@click.option("--data", type=click.Path(path_type=Path, exists=True), help="Folder the containers see as /data.")
+@click.option("--network", default="", help="Docker network the containers join, e.g. that of MLflow.")
+@click.option("--cache", is_flag=True, help="Skip tasks that the folder holds the same result of.")
+def run_local(
+    *,
+    experiment: Path,
+    containers: bool,
+    folder: Path | None,
+    data: Path | None,
+    network: str,
+    cache: bool,
+    **shape: Any,  # noqa: ANN401
+) -> None:
+    """Run the compiled pipeline on this machine, exactly the file that Kubeflow would get.
+
+    MLFLOW_TRACKING_URI and keys in the environment reach the tasks.
+    """
+    from pipelines.local_run import LocalRun, in_a_process
+
+    wanted = read_experiment(experiment, shape["overrides"])
+    place = (folder or Path("runs/pipelines") / wanted.name).absolute()
+    place.mkdir(parents=True, exist_ok=True)
+    checkpoints = place / "checkpoints"
+    checkpoints.mkdir(exist_ok=True)
+    package = place / "pipeline.yaml"
+    image = _image(shape, for_cluster=False)
+    compile_to(package, wanted, image, shape["resources"])
+    carry: Carrier = in_a_process
+    if containers:
+        from pipelines.containers import InContainers
+        from pipelines.image_engine import open_engine
+        from pipelines.resources import DATA
+
+        carry = InContainers(open_engine(), place, {DATA: data.absolute()} if data else {}, network)
+        carry.require(image)
+    environment = {
+        CHECKPOINT_DIR: str(checkpoints),
+        PIPELINE_RUN_VARIABLE: os.environ.get(PIPELINE_RUN_VARIABLE, f"{wanted.name}-{uuid.uuid4().hex[:12]}"),
+    }
+    run = LocalRun(package, place, carry, environment, lambda line: click.echo(line, err=True), cache=cache)
+    show_comparison(run({}))
+
+
+@cli.command("submit")
+@shapes_pipeline
+@click.option("--host", envvar="KFP_HOST", required=True, help="Address of Kubeflow Pipelines' API.  [env: KFP_HOST]")
+@click.option("--namespace", default="", help="Profile namespace, on a Kubeflow that serves several users.")
+@click.option("--experiment-name", help="Experiment in Kubeflow.  [default: the experiment's name]")
+@click.option("--run-name", help="Name of the run.  [default: <name> and a short id]")
+@click.option(
+    "--token-file", type=click.Path(path_type=Path, exists=True), help="File with a bearer token.  [env: KFP_TOKEN]"
+)
+@click.option("--no-cache", is_flag=True, help="Run every task, also those with a cached result.")
+@click.option("--no-wait", is_flag=True, help="Submit and leave.")
+@click.option("--timeout", default=24.0, show_default=True, help="Hours to wait.")
+def submit_command(
+    *,
+    experiment: Path,
+    host: str,
+    namespace: str,
+    experiment_name: str | None,
+    run_name: str | None,
+    token_file: Path | None,
+    no_cache: bool,
+    no_wait: bool,
+    timeout: float,
+    **shape: Any,  # noqa: ANN401
+) -> None:
+    """Submit an experiment to Kubeflow Pipelines, wait for its end, and print its links."""
+    from pipelines.submit import Target, mlflow_link, run_link, submit, wait
+
+    wanted = read_experiment(experiment, shape["overrides"])
+    token = token_file.read_text().strip() if token_file else os.environ.get("KFP_TOKEN", "")
+    target = Target(host, namespace, token)
+    with tempfile.TemporaryDirectory() as folder:
+        package = Path(folder) / f"{wanted.name}.yaml"
+        compile_to(package, wanted, _image(shape, for_cluster=True), shape["resources"])
+        client = target.connect()
+        name = run_name or f"{wanted.name}-{uuid.uuid4().hex[:6]}"
+        where = experiment_name or wanted.name
+        run_id = submit(client, target, package, {}, experiment=where, name=name, cache=not no_cache)
+    click.echo(f"Kubeflow: {run_link(target, run_id)}")
+    if not no_wait:
+        wait(client, target, run_id, timeout=timeout * 3600, say=lambda line: click.echo(line, err=True))
+    click.echo(f"MLflow: {mlflow_link(wanted.name, run_id)}")
+
+
+def compile_to(path: Path, experiment: Experiment, image: str, resources: str) -> None:
+    """Compile an experiment's pipeline to a file, written beside and renamed."""
+    from kfp.compiler import Compiler
+
+    from pipelines.build import build_pipeline
+    from pipelines.resources import read_resources
+
+    pipeline = build_pipeline(experiment, image, read_resources(resources))
+    if path.suffix not in {".yaml", ".yml"}:
+        raise UserError(f"--output {path}: must end in .yaml")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.partial.yaml")
+    Compiler().compile(pipeline, str(beside))
+    beside.replace(path)
+
+
+def _image(shape: dict[str, Any], *, for_cluster: bool) -> str:
+    """Return the image of the stages: by name, or from the lock.
+
+    A build that was not pushed has no digest: here its id will do, a cluster must have been given it under its tag.
+    """
+    from pipelines.images import ImageLock
+
+    if shape["image"]:
+        return shape["image"]
+    path: Path | None = shape["images"]
+    if path is None and not LOCK.exists():
+        return DEFAULT_IMAGE
+    lock = ImageLock.read(path or LOCK)
+    reference = lock.reference("stage")
+    return lock.images["stage"].tag if for_cluster and lock.images["stage"].digest is None else reference

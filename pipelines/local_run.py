@@ -1,0 +1,153 @@
+"""Carrying out a compiled pipeline on this machine: a process a task, or a container a task.
+
+kfp's own local orchestrator walks the compiled file (loops, collected lists, exit handler, retries). Two things are
+ours: a process for a container component, which kfp refuses to start, and a container whose exit code is waited for
+before it is removed, which kfp gets wrong (https://github.com/kubeflow/pipelines/issues/13332).
+"""
+
+import contextlib
+import io
+import logging
+import os
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+from kfp import local
+from kfp.components import load_component_from_file
+from kfp.local import subprocess_task_handler
+from kfp.local.status import Status
+
+from prunegap.artifacts.manifest import MANIFEST
+from prunegap.cli.kubeflow_task import TaskInput
+from prunegap.errors import UserError
+
+LOG = "log.txt"
+
+
+class Carrier(Protocol):
+    """Carries out one task; returns its exit code."""
+
+    def __call__(self, image: str, command: list[str], environment: Mapping[str, str], log: TextIO) -> int:
+        """Run ``command`` (its first word is ``prunegap``) with these variables; write what it says to ``log``."""
+        ...
+
+
+@dataclass
+class LocalRun:
+    """One run of a compiled pipeline on this machine.
+
+    Attributes:
+        package: the compiled pipeline.
+        folder: where every artifact and log goes.
+        carry: what a task is carried out with.
+        environment: variables of every task, before those of the compiled file.
+        say: told a line for every task that begins, ends or fails.
+        cache: whether a task that the folder holds the same result of (image, command, inputs) is skipped.
+    """
+
+    package: Path
+    folder: Path
+    carry: Carrier
+    environment: Mapping[str, str]
+    say: Callable[[str], None]
+    cache: bool = False
+    failures: dict[str, str] = field(default_factory=dict[str, str])
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, arguments: Mapping[str, Any]) -> Path:
+        """Run the pipeline; return the folder of its comparison.
+
+        Raises:
+            UserError: a task failed; says which, and the last line of its log.
+        """
+        pipeline: Any = load_component_from_file(str(self.package))
+        _shorten_waits(pipeline.pipeline_spec)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with self._handling(), _quiet():
+                local.init(
+                    local.SubprocessRunner(use_venv=False), pipeline_root=str(self.folder), enable_caching=self.cache
+                )
+                pipeline(**arguments)
+        except RuntimeError as error:
+            raise UserError("\n".join(self.failures.values()) or f"{self.package}: {error}") from error
+        except TypeError as error:
+            raise UserError(f"{self.package}: {error}; its inputs are listed at the top of the file") from error
+        found = sorted(self.folder.glob(f"*/**/comparison/{MANIFEST}"), key=lambda path: path.stat().st_mtime)
+        return found[-1].parent
+
+    @contextlib.contextmanager
+    def _handling(self) -> Generator[None]:
+        """Have kfp's orchestrator hand its tasks to us."""
+        run = self
+
+        class Handler:
+            def __init__(self, image: str, full_command: list[str], env_vars: dict[str, str], **_: object) -> None:
+                self.task = (image, full_command, env_vars)
+
+            def run(self) -> Status:
+                return Status.SUCCESS if run.carry_out(*self.task) == 0 else Status.FAILURE
+
+        kept = subprocess_task_handler.SubprocessTaskHandler
+        subprocess_task_handler.SubprocessTaskHandler = Handler  # pyright: ignore[reportAttributeAccessIssue]
+        try:
+            yield
+        finally:
+            subprocess_task_handler.SubprocessTaskHandler = kept
+
+    def carry_out(self, image: str, command: list[str], variables: Mapping[str, str]) -> int:
+        """Carry out one task, keep its log, and say what became of it; return its exit code."""
+        name, folder = self._name(command)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.say(f"{name}: running")
+        with (folder / LOG).open("a", encoding="utf-8") as log:
+            code = self.carry(image, command, {**variables, **self.environment}, log)
+        lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        failure = f"{name}: failed with exit code {code}: {lines[-1] if lines else 'it said nothing'}"
+        with self._lock:
+            self.failures.pop(name, None)
+            if code:
+                self.failures[name] = failure
+        self.say(failure if code else f"{name}: done")
+        return code
+
+    def _name(self, command: list[str]) -> tuple[str, Path]:
+        if command[1] != "kubeflow-task":
+            return command[1], self.folder / command[1]
+        task = TaskInput.parse(command[-1])
+        return task.step or command[2], task.output_file.parent
+
+
+def in_a_process(image: str, command: list[str], environment: Mapping[str, str], log: TextIO) -> int:  # noqa: ARG001
+    """Carry out a task with this Python and this machine's prunegap, whatever the image."""
+    words = [sys.executable, "-m", "prunegap", *command[1:]]
+    return subprocess.run(  # noqa: S603 - the compiled file's own command
+        words, env={**os.environ, **environment}, stdout=log, stderr=subprocess.STDOUT, check=False
+    ).returncode
+
+
+def _shorten_waits(spec: Any) -> None:  # noqa: ANN401 - kfp's message
+    """Wait a second before a retry: what a cluster's wait is for (a node, a network) does not happen here."""
+    for dag in (spec.root.dag, *(component.dag for component in spec.components.values())):
+        for task in dag.tasks.values():
+            if task.HasField("retry_policy"):
+                task.retry_policy.backoff_duration.FromSeconds(1)
+
+
+@contextlib.contextmanager
+def _quiet() -> Generator[None]:
+    """Keep kfp's own account to itself: a line a task is said instead."""
+    level = logging.root.manager.disable
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.filterwarnings("ignore", message="Task .* have no effect in the current local runner")
+        logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(level)

@@ -1,0 +1,133 @@
+"""What a task gets from the cluster: cores, memory, a GPU, volumes, keys, time and tries."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from kfp import kubernetes
+from kfp.dsl import PipelineTask
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from prunegap.cli.explain import explain, yaml_key
+from prunegap.errors import UserError, did_you_mean
+from prunegap.stages.contract import CHECKPOINT_DIR, Stage
+from prunegap.tracking.environment import KUBEFLOW_RUN_VARIABLE
+
+DATA, CHECKPOINTS, SHARED_MEMORY = "/data", "/checkpoints", "/dev/shm"  # noqa: S108 - inside the container
+MODELS = {"dense_model", "sparse_model", "finetuned_model"}
+S3_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+MLFLOW_KEYS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+TRACKING_KEYS = ("MLFLOW_TRACKING_URI", "AWS_ENDPOINT_URL_S3")
+
+
+class Toleration(BaseModel):
+    """A taint that a task's pod puts up with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str
+    operator: Literal["Equal", "Exists"] = "Exists"
+    value: str = ""
+    effect: Literal["NoExecute", "NoSchedule", "PreferNoSchedule"] = "NoSchedule"
+
+
+class Resources(BaseModel):
+    """What a task gets. Limits hold for stages that run a network; the others get ``light_cpu``, ``light_memory``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cpu: str = Field(default="2", description="Cores of a stage that runs a network.")
+    memory: str = Field(default="4Gi", description="Memory of a stage that runs a network.")
+    light_cpu: str = Field(default="1", description="Cores of the other stages.")
+    light_memory: str = Field(default="2Gi", description="Memory of the other stages.")
+    accelerator: str = Field(default="", description="Resource name of a GPU, e.g. nvidia.com/gpu; empty: none.")
+    accelerators: int = Field(default=1, ge=1, description="GPUs a stage, if there is an accelerator.")
+    node_selector: Mapping[str, str] = Field(default={}, description="Labels a node must have.")
+    tolerations: tuple[Toleration, ...] = Field(default=(), description="Taints a pod puts up with.")
+    shared_memory: str = Field(default="1Gi", description="Size of /dev/shm, which PyTorch's workers need.")
+    timeout_hours: float = Field(default=12.0, gt=0, description="Time after which a stage is stopped.")
+    retries: int = Field(default=2, ge=0, description="Times a failed stage is tried again; it resumes.")
+    backoff_seconds: int = Field(default=30, ge=0, description="Wait before the first retry; doubles each time.")
+    data_claim: str = Field(default="prunegap-data", description="Claim mounted at /data; empty: none.")
+    checkpoint_claim: str = Field(default="prunegap-checkpoints", description="Claim for checkpoints; empty: none.")
+    tracking_config_map: str = Field(default="prunegap-tracking", description="Config map with MLFLOW_TRACKING_URI.")
+    s3_secret: str = Field(default="prunegap-s3", description="Secret with the keys of the object store.")
+    mlflow_secret: str = Field(default="prunegap-mlflow", description="Secret with MLflow's user and password.")
+
+
+PROFILES = {
+    "cpu": Resources(),
+    "gpu": Resources(
+        cpu="4",
+        memory="16Gi",
+        accelerator="nvidia.com/gpu",
+        tolerations=(Toleration(key="nvidia.com/gpu"),),
+        shared_memory="8Gi",
+    ),
+}
+
+
+def read_resources(name: str) -> Resources:
+    """Return a profile by name, or from a YAML file with any of its fields.
+
+    Raises:
+        UserError: neither a profile nor a file, or a field that breaks a rule.
+    """
+    if name in PROFILES:
+        return PROFILES[name]
+    path = Path(name)
+    if not path.is_file():
+        raise UserError(f"resources {name}: neither a profile{did_you_mean(name, PROFILES)} nor a YAML file")
+    try:
+        return Resources.model_validate(yaml.safe_load(path.read_text()) or {})
+    except ValidationError as error:
+        lines = explain(error, Resources, yaml_key)
+        raise UserError("\n".join(f"{path}: {line}" for line in lines)) from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def runs_network(stage: Stage[Any, Any, Any]) -> bool:
+    """Whether a stage trains or evaluates a model: it reads or writes one."""
+    return any(port.kind in MODELS for port in (*stage.inputs, *stage.outputs))
+
+
+def equip(task: PipelineTask, resources: Resources, *, heavy: bool) -> None:
+    """Give a task what it needs on the cluster; ``heavy`` tasks run a network and keep checkpoints."""
+    cpu = resources.cpu if heavy else resources.light_cpu
+    memory = resources.memory if heavy else resources.light_memory
+    task.set_cpu_request(cpu).set_cpu_limit(cpu).set_memory_request(memory).set_memory_limit(memory)
+    if heavy and resources.accelerator:
+        task.set_accelerator_type(resources.accelerator).set_accelerator_limit(resources.accelerators)
+        for key, value in resources.node_selector.items():
+            kubernetes.add_node_selector(task, key, value)
+        for one in resources.tolerations:
+            kubernetes.add_toleration(task, one.key, one.operator, one.value or None, one.effect)
+    if heavy:
+        kubernetes.empty_dir_mount(task, "shm", SHARED_MEMORY, "Memory", resources.shared_memory)
+    _mount(task, resources, heavy=heavy)
+    connect(task, resources)
+    if resources.retries:
+        task.set_retry(resources.retries, f"{resources.backoff_seconds}s", 2.0, "3600s")
+    kubernetes.set_timeout(task, round(resources.timeout_hours * 3600))
+
+
+def connect(task: PipelineTask, resources: Resources) -> None:
+    """Tell a task where MLflow and the object store are, and which pipeline run it belongs to."""
+    kubernetes.use_field_path_as_env(task, KUBEFLOW_RUN_VARIABLE, "metadata.labels['pipeline/runid']")
+    if resources.tracking_config_map:
+        keys = {key: key for key in TRACKING_KEYS}
+        kubernetes.use_config_map_as_env(task, resources.tracking_config_map, keys, optional=True)
+    for secret, names in ((resources.s3_secret, S3_KEYS), (resources.mlflow_secret, MLFLOW_KEYS)):
+        if secret:
+            kubernetes.use_secret_as_env(task, secret, {name: name for name in names}, optional=True)
+    kubernetes.set_security_context(task, run_as_user=10001, run_as_group=10001, run_as_non_root=True)
+
+
+def _mount(task: PipelineTask, resources: Resources, *, heavy: bool) -> None:
+    if resources.data_claim:
+        kubernetes.mount_pvc(task, resources.data_claim, DATA)
+    if heavy and resources.checkpoint_claim:
+        kubernetes.mount_pvc(task, resources.checkpoint_claim, CHECKPOINTS)
+        task.set_env_variable(CHECKPOINT_DIR, CHECKPOINTS)

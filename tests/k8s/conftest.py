@@ -1,0 +1,44 @@
+"""Every kustomization built once; the local one from a copy whose secrets are filled in with random values."""
+
+from pathlib import Path
+
+import pytest
+from k8s.manifests import FOLDER, KUBECTL, PIPELINES, PLATFORM, Document, build, copy_with_secrets
+
+Built = dict[str, list[Document]]
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    if KUBECTL is None:
+        pytest.skip("kubectl, which brings kustomize, is not installed")
+    copy: Path = copy_with_secrets(tmp_path_factory.mktemp("kustomize"))
+    return {name: build(copy / name) for name in (*PLATFORM, *PIPELINES)}
+
+
+@pytest.fixture(params=[*PLATFORM, *PIPELINES])
+def documents(request: pytest.FixtureRequest, built: Built) -> list[Document]:
+    """The documents of one kustomization after the other."""
+    return built[request.param]
+
+
+@pytest.fixture(params=PLATFORM)
+def platform(request: pytest.FixtureRequest, built: Built) -> list[Document]:
+    """The documents of those that fill the platform's namespace."""
+    return built[request.param]
+
+
+@pytest.fixture(params=PIPELINES)
+def pipelines(request: pytest.FixtureRequest, built: Built) -> list[Document]:
+    """The documents of those for a namespace that runs pipelines."""
+    return built[request.param]
+
+
+@pytest.fixture
+def base(built: Built) -> list[Document]:
+    return built["base"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def manifests_are_there() -> None:
+    assert (FOLDER / "base/kustomization.yaml").is_file()

@@ -1,0 +1,96 @@
+"""The commands of k8s/README.md that need no cluster, run as written up to what they hand to `kubectl apply`."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from k8s.manifests import FOLDER, KUBECTL, build, copy_with_secrets, workloads
+
+README = (FOLDER / "README.md").read_text()
+DIGEST = "registry.example:5000/prunegap/{}@sha256:" + "ab" * 32
+TAG = "prunegap/{}:0123456789ab"
+NEEDS_NO_CLUSTER = pytest.mark.skipif(
+    KUBECTL is None or shutil.which("jq") is None, reason="the commands of the README want kubectl and jq"
+)
+
+
+def blocks() -> list[str]:
+    """Every block of shell commands, unindented."""
+    found = re.findall(r"^( *)```bash\n(.*?)^ *```", README, re.MULTILINE | re.DOTALL)
+    return [re.sub(f"^{indent}", "", text, flags=re.MULTILINE) for indent, text in found]
+
+
+def line_with(words: str) -> str:
+    (line,) = [line for block in blocks() for line in block.splitlines() if words in line]
+    return line
+
+
+def run(command: str, folder: Path) -> str:
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command], cwd=folder, check=True, capture_output=True, text=True, timeout=60
+    ).stdout
+
+
+def checkout(folder: Path, *, pushed: bool) -> Path:
+    """A working tree with the manifests and the lock of a build."""
+    copy_with_secrets(folder)
+    (folder / "docker").mkdir()
+    images = {
+        name: {
+            "reference": DIGEST.format(name) if pushed else "sha256:" + "cd" * 32,
+            "tag": TAG.format(name),
+            "digest": "sha256:" + "ab" * 32 if pushed else None,
+        }
+        for name in ("stage", "mlflow", "objectstore")
+    }
+    (folder / "docker/images.lock.json").write_text(json.dumps({"revision": "0123456789ab", "images": images}))
+    return folder
+
+
+@NEEDS_NO_CLUSTER
+@pytest.mark.parametrize(("pushed", "expected"), [(True, DIGEST), (False, TAG)])
+@pytest.mark.parametrize(("command", "image"), [("kubectl kustomize", "mlflow"), ("load-data.yaml |", "stage")])
+def test_the_locks_image_gets_in(tmp_path: Path, command: str, image: str, pushed: bool, expected: str) -> None:
+    line, applied = line_with(command).split(" | kubectl apply")
+    assert applied.endswith("-f -")
+    documents = list(yaml.safe_load_all(run(line, checkout(tmp_path, pushed=pushed))))
+    used = {container["image"] for workload in workloads(documents) for container in workload.containers}
+    assert expected.format(image) in used
+    assert not [name for name in used if name.endswith(":0.1.0")]
+
+
+@NEEDS_NO_CLUSTER
+def test_the_secrets_of_the_readme_are_those_the_overlay_wants(tmp_path: Path) -> None:
+    shutil.copytree(FOLDER, tmp_path / "k8s", ignore=shutil.ignore_patterns("*.env"))
+    (making,) = [block for block in blocks() if "openssl rand" in block]
+    run(making, tmp_path)
+    secret_documents = [d for d in build(tmp_path / "k8s/overlays/local") if d["kind"] == "Secret"]
+    assert all(value for document in secret_documents for value in document["data"].values())
+
+
+@NEEDS_NO_CLUSTER
+def test_the_plugin_is_added_to_the_servers_settings_and_takes_nothing_away(tmp_path: Path) -> None:
+    given = {"DBDriverName": "mysql", "plugins": {"other": {"endpoint": "x"}}, "ObjectStoreConfig": {"BucketName": "b"}}
+    (tmp_path / "config.json").write_text(json.dumps(given))
+    line = line_with("jq --slurp").replace("/tmp", str(tmp_path)).replace("k8s/", f"{FOLDER}/")
+    run(line, tmp_path)
+    merged = json.loads((tmp_path / "merged.json").read_text())
+    assert merged.pop("plugins").keys() == {"other", "mlflow"}
+    assert merged.items() <= given.items()
+
+
+def test_every_path_the_readme_names_is_there() -> None:
+    root = FOLDER.parent
+    named_in_commands = set(re.findall(r"(?<![\w./:])(?:k8s|experiments)/[\w./-]+", "\n".join(blocks())))
+    made = {"k8s/overlays/local/s3.env"}
+    assert named_in_commands > made
+    assert all((root / path).exists() for path in named_in_commands - made), named_in_commands
+
+
+def test_every_folder_is_in_the_readmes_table() -> None:
+    folders = {str(path.parent.relative_to(FOLDER)) for path in FOLDER.rglob("kustomization.yaml")} - {"images"}
+    assert folders <= set(re.findall(r"^\| `([\w/]+)` \|", README, re.MULTILINE))

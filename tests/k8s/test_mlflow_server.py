@@ -1,0 +1,91 @@
+"""The server started with the manifest's own arguments (its database apart), asked by the names the manifest allows."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from k8s.conftest import Built
+from k8s.manifests import Document, settings_of, workloads
+
+PATIENCE = 120  # seconds until the server answers
+
+
+def arguments(documents: list[Document]) -> list[str]:
+    """The server's arguments with the settings put in, as the kubelet does."""
+    (server,) = [workload for workload in workloads(documents) if workload.name == "mlflow"]
+    settings = settings_of(documents, "mlflow-server")
+    args = server.containers[0]["args"]
+    return [re.sub(r"\$\((\w+)\)", lambda match: settings[match[1]], argument) for argument in args]
+
+
+def status(port: int, path: str, host: str) -> int:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Host": host})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return refusal.code
+
+
+def answers(port: int) -> bool:
+    try:
+        return status(port, "/health", "10.0.0.7:5000") == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def port(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    folder: Path = tmp_path_factory.mktemp("mlflow")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        number = taken.getsockname()[1]
+    here = {
+        "--host": "127.0.0.1",
+        "--port": str(number),
+        "--workers": "1",
+        "--backend-store-uri": f"sqlite:///{folder}/m.db",
+    }
+    given = dict(argument.split("=", 1) for argument in arguments(built["base"]))
+    assert here.keys() <= given.keys()
+    command = [f"{flag}={value}" for flag, value in (given | here).items()]
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "HOME": str(folder)}
+    program = [sys.executable, "-m", "mlflow", "server", *command]
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(program, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not answers(number):
+            assert server.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline, (folder / "log").read_text()
+            time.sleep(0.3)
+        yield number
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(timeout=30)
+
+
+def test_every_name_of_the_manifest_is_answered_and_no_other(port: int, built: Built) -> None:
+    hosts = settings_of(built["base"], "mlflow-server")["ALLOWED_HOSTS"].split(",")
+    path = "/api/2.0/mlflow/experiments/search?max_results=1"
+    for host in hosts:
+        assert status(port, path, host.replace("*", "5000")) == 200, host
+    for stranger in ("mlflow", "evil.example:5000", "mlflow.evil.example:5000", "10.0.0.7:5000"):
+        assert status(port, path, stranger) == 403, stranger
+
+
+def test_the_kubelets_probe_is_answered_by_the_pods_address(port: int, built: Built) -> None:
+    (server,) = [workload for workload in workloads(built["base"]) if workload.name == "mlflow"]
+    for key, probe in server.containers[0].items():
+        if key.endswith("Probe"):
+            assert status(port, probe["httpGet"]["path"], "10.0.0.7:5000") == 200

@@ -1,0 +1,127 @@
+"""Truth: what `prunegap run` finds in one process, and the artifacts and logs of the compiled pipeline's tasks."""
+
+import json
+
+import pytest
+from same_figures import figures, models
+from walk import ROOT
+
+STEPS = {
+    "prepare_data",
+    "acquire_dense",
+    "measure_baseline",
+    *(f"prune-sparsity90-seed{seed}" for seed in (0, 1)),
+    *(
+        f"{stage}-sparsity90-seed{seed}-{m}"
+        for stage in ("finetune", "evaluate")
+        for seed in (0, 1)
+        for m in ("nft", "ceag")
+    ),
+    "compare",
+    "close-run",
+}
+SMOKE = ("prunegap-pipelines", "run-local", "experiments/smoke.yaml", "--image", "prunegap/stage:test")
+
+
+@pytest.fixture(scope="module")
+def smoke(program, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("local") / "run"
+    ended = program(*SMOKE, "--folder", folder, "--cache")
+    assert ended.code == 0, ended.err
+    return folder, ended
+
+
+def comparison(folder):
+    (found,) = folder.glob("prunegap-smoke-*/compare/comparison")
+    return found
+
+
+@pytest.mark.slow
+def test_every_step_is_a_task_and_the_smoke_run_is_quick(smoke):
+    _, ended = smoke
+    assert set(ended.done) == STEPS
+    assert len(ended.done) == len(STEPS)
+    # 90 s of two cores; the clock on the wall also counts what else this machine does.
+    assert ended.processor_seconds < 180
+    assert "ceag" in ended.out
+
+
+@pytest.mark.slow
+def test_the_compiled_pipeline_finds_what_one_process_finds_to_the_bit(smoke, smoke_here):
+    folder, _ = smoke
+    assert figures(comparison(folder)) == figures(smoke_here / "steps/compare/comparison")
+    assert models(folder) == models(smoke_here / "steps")
+    assert len(models(folder)) == 8
+
+
+@pytest.mark.slow
+def test_every_task_tells_kubeflow_its_artifacts_metrics_and_pages(smoke):
+    folder, _ = smoke
+    (run,) = folder.glob("prunegap-smoke-*")
+    outputs = {
+        path.parent.name: json.loads(path.read_text())["artifacts"] for path in run.glob("*/executor_output.json")
+    }
+    of_compare = {name: entry["artifacts"][0] for name, entry in outputs["compare"].items()}
+    assert "<html" in (run / "compare/report").read_text()
+    assert (run / "compare/table").read_text() == (run / "compare/comparison/comparison.md").read_text()
+    assert of_compare["metrics"]["metadata"]["ceag_90/test_accuracy"] > 0.5
+    manifest = json.loads((run / "measure-baseline/baseline/manifest.json").read_text())
+    assert manifest["kind"] == outputs["measure-baseline"]["baseline"]["artifacts"][0]["metadata"]["kind"]
+    evaluated = json.loads((run / "for-loop-2-iteration-1/evaluate/executor_output.json").read_text())["artifacts"]
+    metrics = evaluated["metrics"]["artifacts"][0]["metadata"]
+    assert {"train/max_psi", "test/accuracy", "test/feasible"} <= set(metrics)
+    assert len(metrics) <= 64
+    table = (run / "for-loop-2-iteration-1/evaluate/groups").read_text()
+    assert table.startswith("## train\n")
+    assert table.count("| 9 |") == 3
+    assert (run / "prepare-data/log.txt").read_text().startswith("MLFLOW_TRACKING_URI is not set")
+
+
+@pytest.mark.slow
+def test_an_unchanged_task_is_not_run_again_and_a_changed_one_is_with_what_follows(smoke, program):
+    folder, _ = smoke
+    again = program(*SMOKE, "--folder", folder, "--cache")
+    assert (again.code, again.done) == (0, ["close-run"]), again.err
+    changed = program(*SMOKE, "--folder", folder, "--cache", "--set", "evaluate.dataset_name=ten digits")
+    steps = {step for step in STEPS if step.startswith("evaluate")} | {"compare", "close-run"}
+    assert (changed.code, set(changed.done)) == (0, steps), changed.err
+    assert "ten digits" in changed.out
+
+
+@pytest.mark.slow
+def test_a_failed_stage_fails_the_run_and_says_why(program, tmp_path):
+    folder = tmp_path / "run"
+    ended = program(
+        *SMOKE, "--folder", folder, "--set", "prepare_data.source=class_folders", "--set", "prepare_data.location=gone"
+    )
+    assert ended.code == 1
+    assert ended.last.startswith("error: prepare_data: failed with exit code 1: error: ")
+    assert "gone" in ended.last
+    assert "Traceback" not in ended.err
+    assert "close-run: done" in ended.lines, "the exit handler runs after a failure too"
+    (log,) = folder.glob("prunegap-smoke-*/prepare-data/log.txt")
+    assert log.read_text().count("error: ") == 3, "two retries"
+    assert log.read_text().strip().splitlines()[-1].startswith("error: ")
+    assert not list(folder.glob("prunegap-smoke-*/acquire-dense"))
+
+
+def test_what_cannot_be_run_is_refused_in_one_line(program, tmp_path):
+    for words, line in (
+        (
+            ("run-local", "experiments/smoke.yaml", "--images", "none.json"),
+            "error: none.json: no image lock can be read",
+        ),
+        (("run-local", "experiments/smoke.yaml", "--resources", "tpu"), "error: resources tpu: neither a profile"),
+        (
+            ("compile", "experiments/smoke.yaml", "--output", tmp_path / "x.json"),
+            f"error: --output {tmp_path / 'x.json'}: must end",
+        ),
+        (("compile", "experiments/none.yaml"), "error: experiments/none.yaml: no such experiment file"),
+        (("compile", "experiments/smoke.yaml", "--set", "finetune.tolerence=1"), "error: "),
+    ):
+        folder = () if words[0] == "compile" else ("--folder", tmp_path / "run")
+        ended = program("prunegap-pipelines", *words, *folder)
+        assert ended.code == 1, words
+        assert ended.lines == [ended.last], words
+        assert ended.last.startswith(line), words
+    assert ROOT.joinpath("smoke.pipeline.yaml").exists() is False
