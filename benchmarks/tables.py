@@ -46,10 +46,51 @@ def memory_table(result: dict[str, Any]) -> str:
     return table(["case", "peak, MB", "of it program code", f"against the budget of {total:.1f}"], rows)
 
 
+def artifact_memory_table(result: dict[str, Any]) -> str:
+    """Return a row for each case: what the large artifact takes, and what the small one does."""
+    large, small = result["megabytes"]["large"], result["megabytes"]["small"]
+    head = ["case", f"anonymous, MB, for {large:,} MB", f"for {small} MB", "mapped files, MB", "largest process, MB"]
+    rows = [
+        [name, *(f"{value:.1f}" for value in _memory_row(sizes["large"], sizes["small"]))]
+        for name, sizes in result["cases"].items()
+    ]
+    return table(head, rows)
+
+
+def _memory_row(large: dict[str, float], small: dict[str, float]) -> list[float]:
+    return [large["anonymous"], small["anonymous"], large["mapped"], large["largest"]]
+
+
+APART = ("interpreter", "torch")
+EXTRA = ("imports", "mlflow", "tracking", "hash", "read", "write", "seal")
+
+
+def overhead_table(result: dict[str, Any]) -> str:
+    """Return a row for each step as a process of its own, then the same steps in one process."""
+    head = ["step", *APART, *EXTRA, "overhead, s", "own work, s"]
+    parts = [("a process a step", result["processes"]), ("one process", result["one_process"])]
+    return "\n\n".join(f"{way}\n\n{table(head, map(_overhead_row, steps.items()))}" for way, steps in parts)
+
+
+def _overhead_row(step: tuple[str, dict[str, float]]) -> list[str]:
+    name, spent = step
+    extra = sum(spent.get(part, 0.0) for part in EXTRA)
+    columns = [spent.get(part, 0.0) for part in (*APART, *EXTRA)]
+    return [name, *(f"{value:.2f}" for value in (*columns, extra, spent.get("own", 0.0)))]
+
+
+TABLES = {
+    "step cost": step_cost_table,
+    "memory": memory_table,
+    "artifact memory": artifact_memory_table,
+    "overhead": overhead_table,
+}
+
+
 def main() -> None:
     for name in sys.argv[1:]:
         result = json.loads(Path(name).read_text(encoding="utf-8"))
-        print(step_cost_table(result) if result["measures"] == "step cost" else memory_table(result))
+        print(TABLES[result["measures"]](result))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ SEEDS = "seeds"
 WHICH_METHOD = {"method", "label"}
 
 
-def build_pipeline(experiment: Experiment, image: str, resources: Resources) -> BaseComponent:
+def build_pipeline(experiment: Experiment, image: str, resources: Resources, *, cache: bool = True) -> BaseComponent:
     """Return the pipeline of an experiment.
 
     Its inputs are ``seeds``, ``<stage>_<parameter>`` for every parameter that a run does not vary itself, and
@@ -35,6 +35,7 @@ def build_pipeline(experiment: Experiment, image: str, resources: Resources) -> 
         experiment: what to run.
         image: image of the stages, best by digest: Kubeflow caches on it.
         resources: what the tasks get.
+        cache: whether a task with a cached result (same image, command and inputs) is skipped.
 
     Raises:
         UserError: a method is called what a stage is called.
@@ -44,10 +45,10 @@ def build_pipeline(experiment: Experiment, image: str, resources: Resources) -> 
     def of(*channels: Any) -> None:  # noqa: ANN401 - kfp's channels
         close: Any = close_run_component(image)()
         close.set_display_name("close-run").set_caching_options(enable_caching=False)
-        connect(close, resources)
+        connect(close, resources, experiment.name)
         with dsl.ExitHandler(close, name="run"):
             given = symbolic(experiment, dict(zip(inputs, channels, strict=True)))
-            prune_and_compare(given, KubeflowRunner(image, resources, experiment.name))
+            prune_and_compare(given, KubeflowRunner(image, resources, experiment.name, cache))
 
     of.__name__ = "prune_and_compare"
     of.__signature__ = inspect.Signature(  # pyright: ignore[reportFunctionMemberAccess]

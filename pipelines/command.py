@@ -169,25 +169,25 @@ def submit_command(
     target = Target(host, namespace, token)
     with tempfile.TemporaryDirectory() as folder:
         package = Path(folder) / f"{wanted.name}.yaml"
-        compile_to(package, wanted, _image(shape, for_cluster=True), shape["resources"])
+        compile_to(package, wanted, _image(shape, for_cluster=True), shape["resources"], cache=not no_cache)
         client = target.connect()
         name = run_name or f"{wanted.name}-{uuid.uuid4().hex[:6]}"
         where = experiment_name or wanted.name
-        run_id = submit(client, target, package, {}, experiment=where, name=name, cache=not no_cache)
+        run_id = submit(client, target, package, experiment=where, name=name)
     click.echo(f"Kubeflow: {run_link(target, run_id)}")
     if not no_wait:
         wait(client, target, run_id, timeout=timeout * 3600, say=lambda line: click.echo(line, err=True))
     click.echo(f"MLflow: {mlflow_link(wanted.name, run_id)}")
 
 
-def compile_to(path: Path, experiment: Experiment, image: str, resources: str) -> None:
+def compile_to(path: Path, experiment: Experiment, image: str, resources: str, *, cache: bool = True) -> None:
     """Compile an experiment's pipeline to a file, written beside and renamed."""
     from kfp.compiler import Compiler
 
     from pipelines.build import build_pipeline
     from pipelines.resources import read_resources
 
-    pipeline = build_pipeline(experiment, image, read_resources(resources))
+    pipeline = build_pipeline(experiment, image, read_resources(resources), cache=cache)
     if path.suffix not in {".yaml", ".yml"}:
         raise UserError(f"--output {path}: must end in .yaml")
     path.parent.mkdir(parents=True, exist_ok=True)

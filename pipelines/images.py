@@ -21,6 +21,7 @@ TARGETS = ("objectstore", "mlflow", "stage")
 LOCAL = "prunegap"
 LOCK = Path("docker/images.lock.json")
 DIRTY = "-dirty"
+LATEST_BUILD = "dev"  # on the engine that built it, never pushed: what docker/.env.example names
 TAG_LENGTH = 12
 REGISTRY = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 
@@ -132,6 +133,7 @@ def _locked(
     with engine_errors(f"image {target}"):
         image = engine.images.get(identifier)
         image.tag(repository, tag)
+        image.tag(f"{LOCAL}/{target}", LATEST_BUILD)
     digest = None if registry is None else push(engine, repository, tag, show)
     return LockedImage(
         reference=f"{repository}@{digest}" if digest else identifier,

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from prunegap.cli.explain import explain, yaml_key
 from prunegap.errors import UserError, did_you_mean
 from prunegap.stages.contract import CHECKPOINT_DIR, Stage
-from prunegap.tracking.environment import KUBEFLOW_RUN_VARIABLE
+from prunegap.tracking.environment import EXPERIMENT_VARIABLE, KUBEFLOW_RUN_VARIABLE
 
 DATA, CHECKPOINTS, SHARED_MEMORY = "/data", "/checkpoints", "/dev/shm"  # noqa: S108 - inside the container
 MODELS = {"dense_model", "sparse_model", "finetuned_model"}
@@ -93,8 +93,15 @@ def runs_network(stage: Stage[Any, Any, Any]) -> bool:
     return any(port.kind in MODELS for port in (*stage.inputs, *stage.outputs))
 
 
-def equip(task: PipelineTask, resources: Resources, *, heavy: bool) -> None:
-    """Give a task what it needs on the cluster; ``heavy`` tasks run a network and keep checkpoints."""
+def equip(task: PipelineTask, resources: Resources, experiment: str, *, heavy: bool) -> None:
+    """Give a task what it needs on the cluster; ``heavy`` tasks run a network and keep checkpoints.
+
+    Args:
+        task: what to equip.
+        resources: what there is.
+        experiment: name of the MLflow experiment.
+        heavy: whether it runs a network.
+    """
     cpu = resources.cpu if heavy else resources.light_cpu
     memory = resources.memory if heavy else resources.light_memory
     task.set_cpu_request(cpu).set_cpu_limit(cpu).set_memory_request(memory).set_memory_limit(memory)
@@ -107,14 +114,15 @@ def equip(task: PipelineTask, resources: Resources, *, heavy: bool) -> None:
     if heavy:
         kubernetes.empty_dir_mount(task, "shm", SHARED_MEMORY, "Memory", resources.shared_memory)
     _mount(task, resources, heavy=heavy)
-    connect(task, resources)
+    connect(task, resources, experiment)
     if resources.retries:
         task.set_retry(resources.retries, f"{resources.backoff_seconds}s", 2.0, "3600s")
     kubernetes.set_timeout(task, round(resources.timeout_hours * 3600))
 
 
-def connect(task: PipelineTask, resources: Resources) -> None:
-    """Tell a task where MLflow and the object store are, and which pipeline run it belongs to."""
+def connect(task: PipelineTask, resources: Resources, experiment: str) -> None:
+    """Tell a task where MLflow and the object store are, and which experiment and pipeline run it belongs to."""
+    task.set_env_variable(EXPERIMENT_VARIABLE, experiment)
     kubernetes.use_field_path_as_env(task, KUBEFLOW_RUN_VARIABLE, "metadata.labels['pipeline/runid']")
     if resources.tracking_config_map:
         keys = {key: key for key in TRACKING_KEYS}

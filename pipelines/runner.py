@@ -29,11 +29,13 @@ class KubeflowRunner:
         image: image of every stage.
         resources: what the tasks get.
         experiment: name of the MLflow experiment.
+        cache: whether a task with a cached result is skipped.
     """
 
     image: str
     resources: Resources
     experiment: str
+    cache: bool = True
 
     def run(self, step: str, stage: Stage[P, I, O], params: P, inputs: I, tags: Mapping[str, str]) -> O:
         """Make a task; parameters and inputs may be channels, and the outputs are channels."""
@@ -50,9 +52,9 @@ class KubeflowRunner:
                 artifacts[port.name] = given
         component = stage_component(stage, self.image, lists)
         task: PipelineTask = component(**values, **artifacts, step=step, tags=dict(tags))
+        task.set_caching_options(self.cache)
         task.set_display_name(SEED.sub("", step))
-        task.set_env_variable("MLFLOW_EXPERIMENT_NAME", self.experiment)
-        equip(task, self.resources, heavy=runs_network(stage))
+        equip(task, self.resources, self.experiment, heavy=runs_network(stage))
         return stage.outputs_type(**{port.name: task.outputs[port.name] for port in stage.outputs})
 
     def fan_out(self, items: Sequence[T], body: Callable[[T], U]) -> Sequence[U]:

@@ -14,6 +14,7 @@ from botocore import exceptions
 from botocore.config import Config
 
 SILENT = (exceptions.ConnectionError, exceptions.HTTPClientError)
+KEYS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (secret prunegap-s3)"
 NOT_READY = {"InternalError", "ServiceUnavailable", "SlowDown", "500", "503"}
 
 
@@ -56,9 +57,9 @@ def attempt(bucket: str) -> tuple[str, str, bool]:
         return "", f"does not answer: {silence}", True
     except exceptions.ClientError as refusal:
         waiting_helps = refusal.response["Error"]["Code"] in NOT_READY
-        return "", f"refused: {refusal}; check the keys in secret prunegap-s3 and what they may do", waiting_helps
+        return "", f"refused: {refusal}; check {KEYS} and what they may do", waiting_helps
     except (exceptions.BotoCoreError, ValueError) as mistake:
-        return "", f"cannot be asked: {mistake}; check config map mlflow-server and secret prunegap-s3", False
+        return "", f"cannot be asked: {mistake}; check AWS_ENDPOINT_URL_S3 (config map mlflow-server) and {KEYS}", False
 
 
 def main() -> str:

@@ -52,6 +52,24 @@ def test_a_tiny_memory_run_fills_every_column_of_its_table(tmp_path):
     assert [line["what"] for line in result["bars"]] == ["peak of ceag, MB"]
 
 
+@pytest.mark.slow
+def test_a_tiny_overhead_run_accounts_for_every_step_in_both_ways(tmp_path):
+    out = tmp_path / "overhead.json"
+    tiny = ["acquire_dense.epochs=1", "prune.gmp_epochs=1", "prune.finetune_epochs=1", "seeds=[0]", "methods=[nft]"]
+    experiment = str(FOLDER.parent / "experiments" / "digits.yaml")
+    run("overhead.py", experiment, *(flag for one in tiny for flag in ("--set", one)), "--out", str(out))
+    result = json.loads(out.read_text(encoding="utf-8"))
+    apart, together = result["processes"], result["one_process"]
+    assert result["conditions"].keys() >= CONDITIONS
+    assert together.keys() - apart.keys() == {"(the run itself)"}
+    assert len(apart) == 7
+    reading = [name for name in apart if name != "prepare_data"]
+    for steps in (apart, together):
+        assert all(min(steps[name][part] for part in ("hash", "read")) > 0 for name in reading)
+        assert all(min(steps[name][part] for part in ("seal", "tracking", "write", "own")) > 0 for name in apart)
+    assert min(min(apart[name][part] for part in ("interpreter", "torch", "imports", "mlflow")) for name in apart) > 0
+
+
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
 def test_the_readme_shows_each_result_file_as_it_was_measured(path):
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from mlflow_server import Server
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -52,3 +53,12 @@ def smoke_here(program, tmp_path_factory):
     ended = program("prunegap", "run", "experiments/smoke.yaml", "--workspace", workspace, "--no-tracking")
     assert ended.code == 0, ended.err
     return workspace
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory):
+    """Yield a running MLflow server."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    running = Server(folder, str(folder / "files")).start()
+    yield running
+    running.kill()

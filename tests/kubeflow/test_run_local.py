@@ -4,6 +4,7 @@ import json
 
 import pytest
 from same_figures import figures, models
+from tracking.mlflow_view import View
 from walk import ROOT
 
 STEPS = {
@@ -89,20 +90,26 @@ def test_an_unchanged_task_is_not_run_again_and_a_changed_one_is_with_what_follo
 
 
 @pytest.mark.slow
-def test_a_failed_stage_fails_the_run_and_says_why(program, tmp_path):
+def test_a_failed_stage_fails_the_run_says_why_and_its_mlflow_run_is_closed(program, tmp_path, mlflow_server):
     folder = tmp_path / "run"
-    ended = program(
-        *SMOKE, "--folder", folder, "--set", "prepare_data.source=class_folders", "--set", "prepare_data.location=gone"
-    )
+    wrong = ("--set", "prepare_data.source=class_folders", "--set", "prepare_data.location=gone")
+    tracked = {"MLFLOW_TRACKING_URI": mlflow_server.uri, "PRUNEGAP_PIPELINE_RUN": "failing"}
+    ended = program(*SMOKE, "--folder", folder, *wrong, env=tracked)
     assert ended.code == 1
     assert ended.last.startswith("error: prepare_data: failed with exit code 1: error: ")
     assert "gone" in ended.last
     assert "Traceback" not in ended.err
-    assert "close-run: done" in ended.lines, "the exit handler runs after a failure too"
     (log,) = folder.glob("prunegap-smoke-*/prepare-data/log.txt")
     assert log.read_text().count("error: ") == 3, "two retries"
     assert log.read_text().strip().splitlines()[-1].startswith("error: ")
     assert not list(folder.glob("prunegap-smoke-*/acquire-dense"))
+    assert "close-run: done" in ended.lines, "the exit handler runs after a failure too"
+    seen = View(mlflow_server.uri, "smoke")
+    assert seen.parent().info.status == "FAILED"
+    assert {run.info.run_name: run.info.status for run in seen.runs()} == {
+        seen.parent().info.run_name: "FAILED",
+        "prepare_data": "FAILED",
+    }, "three tries are one run"
 
 
 def test_what_cannot_be_run_is_refused_in_one_line(program, tmp_path):

@@ -3,77 +3,18 @@
 The server allows the host name 127.0.0.1 only, so that ``localhost`` meets its real 403.
 """
 
-import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
-from mlflow_view import free_port
+from mlflow_server import Server, wait_for
+from tracking.mlflow_view import free_port
 
 from prunegap.artifacts.manifest import seal, write_json
 
 BUCKET = "tracking"
-QUICK = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-
-
-def wait_for(url: str, server: subprocess.Popen, log: Path, seconds: float = 180) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        assert server.poll() is None, log.read_text()
-        try:
-            with urlopen(url, timeout=2):
-                return
-        except (URLError, OSError):
-            time.sleep(0.1)
-    raise AssertionError(f"{url} did not answer: {log.read_text()}")
-
-
-@dataclass
-class Server:
-    """An ``mlflow server`` process that can be killed and started again on the same port and store."""
-
-    folder: Path
-    artifacts: str
-    environment: dict[str, str] = field(default_factory=dict)
-    port: int = field(default_factory=free_port)
-
-    @property
-    def uri(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self, wait: bool = True) -> "Server":
-        self.folder.mkdir(parents=True, exist_ok=True)
-        store = ["--backend-store-uri", f"sqlite:///{self.folder / 'server.db'}"]
-        files = ["--serve-artifacts", "--artifacts-destination", self.artifacts]
-        where = ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
-        command = [sys.executable, "-m", "mlflow", "server", *store, *files, *where]
-        log = self.folder / "server.log"
-        with log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [*command, "--allowed-hosts", f"127.0.0.1:{self.port}"],
-                env={**os.environ, **QUICK, **self.environment},
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        if wait:
-            self.wait()
-        return self
-
-    def wait(self) -> None:
-        wait_for(f"{self.uri}/health", self.process, self.folder / "server.log")
-
-    def kill(self) -> None:
-        """Kill the server and its workers: its session is its own process group."""
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, 9)
-        self.process.wait()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save
 from torch import nn
 
 from prunegap.errors import UserError
-from prunegap.training.tree import load_tree, read_tensors, save_tree, write_tensors
+from prunegap.training.tree import PIECE, load_tree, read_tensors, save_tree, write_tensors
 
 
 def same(one: Any, other: Any) -> bool:
@@ -183,3 +184,37 @@ def test_a_missing_file_and_one_without_structure_are_refused(tmp_path: Path):
     assert read_tensors(tmp_path / "bare")[0]["x"].tolist() == [1, 1]
     with pytest.raises(UserError, match="holds tensors but no structure"):
         load_tree(tmp_path / "bare")
+
+
+AWKWARD = {
+    "stride of a lone element": torch.arange(8.0)[::4][:1],
+    "one column of many": torch.empty_strided((1, 3, 1, 1), (99, 1, 7, 7)).fill_(2.5),
+    "channels last": torch.arange(48.0).reshape(2, 2, 3, 4).contiguous(memory_format=torch.channels_last),
+    "transposed": torch.arange(6, dtype=torch.int64).reshape(2, 3).T,
+    "expanded": torch.tensor([True, False]).expand(4, 2),
+    "empty": torch.empty(3, 0),
+    "a part": torch.arange(10, dtype=torch.bfloat16)[3:7],
+    "scalar": torch.tensor(7, dtype=torch.uint8),
+    "ü, ': \n": torch.zeros(1, dtype=torch.float16),
+}
+
+
+@pytest.mark.parametrize("metadata", [None, {"structure": '{"ü": ["\\n"]}'}])
+def test_the_file_is_byte_for_byte_the_one_safetensors_writes(metadata, tmp_path: Path):
+    write_tensors(tmp_path / "a", AWKWARD, metadata)
+    plain = {name: value.clone(memory_format=torch.contiguous_format) for name, value in AWKWARD.items()}
+    assert (tmp_path / "a").read_bytes() == save(plain, metadata)
+
+
+def test_a_tensor_larger_than_a_piece_is_written_whole(tmp_path: Path):
+    values = torch.arange(PIECE // 4 + 5, dtype=torch.int64).reshape(-1, 1)
+    write_tensors(tmp_path / "a", {"values": values, "copy": values.T})
+    back = read_tensors(tmp_path / "a")[0]
+    assert torch.equal(back["values"], values)
+    assert torch.equal(back["copy"], values.T)
+
+
+def test_a_type_that_safetensors_does_not_know_is_refused_by_name(tmp_path: Path):
+    with pytest.raises(TypeError, match=r"'phase': a safetensors file holds no torch\.complex128"):
+        write_tensors(tmp_path / "a", {"phase": torch.zeros(2, dtype=torch.complex128)})
+    assert list(tmp_path.iterdir()) == []

@@ -10,11 +10,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from prunegap.artifacts.manifest import write_json
 from prunegap.data.grouped import GroupedDataset, Split
+from prunegap.training.tree import write_tensors
 
 DATASET = "dataset.json"
 BAD_ROWS = "bad_rows.csv"
@@ -36,16 +37,12 @@ class LeftOutRow(Protocol):
 
 
 def save_dataset(folder: Path, dataset: GroupedDataset, bad_rows: Iterable[LeftOutRow]) -> None:
-    """Write the files of a ``dataset`` artifact into a folder."""
+    """Write the files of a ``dataset`` artifact into a folder; images mapped from another artifact stay on disk."""
     for name, split in dataset.splits.items():
-        indices = {"labels": split.labels, "groups": split.groups}
+        tensors = {"images": split.images, "labels": split.labels, "groups": split.groups}
         for attribute, values in (dataset.attributes or {}).get(name, {}).items():
-            indices[_ATTRIBUTE + attribute] = values
-        # Copies of the small ones: labels and groups may be one tensor, which safetensors refuses to write twice.
-        tensors = {key: values.clone().contiguous() for key, values in indices.items()}
-        path = folder / f"{name}.safetensors"
-        save_file({"images": split.images.contiguous(), **tensors}, path)
-        path.chmod(0o644)  # save_file keeps it to its owner, and the next stage may be another user
+            tensors[_ATTRIBUTE + attribute] = values
+        write_tensors(folder / f"{name}.safetensors", tensors)
         if dataset.row_names is not None:
             write_json(folder / f"row_names_{name}.json", list(dataset.row_names[name]))
     with (folder / BAD_ROWS).open("w", newline="", encoding="utf-8") as file:

@@ -9,15 +9,12 @@ import errno
 import hashlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-from safetensors import SafetensorError
 
 from prunegap.errors import UserError
 
@@ -184,16 +181,8 @@ def clear_disk_errors(path: Path) -> Generator[None]:
     """Turn a full disk, a read-only or forbidden folder into a :class:`UserError` that names the folder."""
     try:
         yield
-    except (OSError, SafetensorError) as error:
-        number = error.errno if isinstance(error, OSError) else _number_in(error)
-        if number not in ADVICE:
+    except OSError as error:
+        if error.errno not in ADVICE:
             raise
-        where = (error.filename if isinstance(error, OSError) else None) or path
-        advice = f"{ADVICE[number]}; finished artifacts are intact"
-        raise UserError(f"{where}: {os.strerror(number)}; {advice}") from error
-
-
-def _number_in(error: SafetensorError) -> int:
-    """Return the number of the disk error in the text that safetensors' writer makes of it; 0 without one."""
-    found = re.search(r"os error (\d+)", str(error))
-    return int(found[1]) if found else 0
+        advice = f"{ADVICE[error.errno]}; finished artifacts are intact"
+        raise UserError(f"{error.filename or path}: {os.strerror(error.errno)}; {advice}") from error

@@ -6,7 +6,7 @@ state dict under its name, of a masked one only the entries its mask keeps (row-
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
@@ -26,6 +26,7 @@ from prunegap.training.tree import read_tensors, write_tensors
 MODEL = "model.json"
 WEIGHTS = "weights.safetensors"
 MASKS = "masks.safetensors"
+_INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,35 @@ def save_model(
     for name, mask in masks.items():
         if name not in state or state[name].shape != mask.shape or mask.dtype != torch.bool:
             raise ValueError(f"mask '{name}' must be a bool tensor of the shape of a tensor in the state")
-    kept = {name: value.detach().cpu()[masks[name]] for name, value in state.items() if name in masks}
-    write_tensors(folder / WEIGHTS, {**state, **kept})
+    write_tensors(folder / WEIGHTS, _Computed(state, lambda name: _kept(state[name], masks.get(name))))
     if masks:
-        write_tensors(folder / MASKS, {name: _pack(mask) for name, mask in masks.items()})
+        write_tensors(folder / MASKS, _Computed(masks, lambda name: _pack(masks[name])))
     shapes = {name: list(mask.shape) for name, mask in masks.items()}
     write_json(folder / MODEL, {"spec": asdict(spec), "masks": shapes, "metadata": dict(metadata or {})})
+
+
+class _Computed(Mapping[str, Tensor]):
+    """Tensors that are computed when asked for, so that never a second model is held in memory."""
+
+    def __init__(self, names: Collection[str], compute: Callable[[str], Tensor]) -> None:
+        self._names, self._compute = names, compute
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._compute(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def _kept(value: Tensor, mask: Tensor | None) -> Tensor:
+    if mask is None:
+        return value
+    # By numpy, and as integers of the same width: torch makes an index of eight bytes a dimension for each entry.
+    plain = value.detach().cpu().view(_INTEGERS[value.element_size()]).numpy()
+    return torch.from_numpy(plain[mask.numpy()]).view(value.dtype)
 
 
 def load_model(folder: Path) -> StoredModel:

@@ -1,5 +1,6 @@
 """A stage as a command: a flag a parameter, a flag an artifact, all from the stage's own definition."""
 
+import time
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -77,8 +78,10 @@ def carry_out(
         stage_tracker(folder, step or stage.name, params.effective(), step_tags(stage.name, tags)) as tracker,
         shown_by(Terminal(Console(stderr=True)).progress),
     ):
+        began = time.perf_counter()
         remembering = RememberingTracker(tracker)
         stage(params, inputs, outputs, remembering)
+    click.echo(f"{step or stage.name}: done in {time.perf_counter() - began:.1f} s", err=True)
     return remembering.metrics
 
 

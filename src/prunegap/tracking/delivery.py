@@ -23,6 +23,10 @@ class Sink(Protocol):
         """Find the step's run, or create it, and return its id."""
         ...
 
+    def compare(self, run_id: str) -> None:
+        """Expect that the run may hold what is sent from now on, from a process whose spool is lost."""
+        ...
+
     def send(self, run_id: str, records: Sequence[Record], names: MetricNames, folder: Path) -> None:
         """Send metrics (at most 1,000 values) or one other record; paths are relative to ``folder``."""
         ...
@@ -65,6 +69,8 @@ class Delivery:
         marker = _markers(self._spool).get(without_password(self._sink.uri), {})
         # A run deleted on the server was made anew: everything is owed to it again.
         self._position = int(marker["position"]) if marker.get("run_id") == run_id else 0
+        if not self._position:
+            self._sink.compare(run_id)
         self._name_what_was_sent()
         return run_id
 

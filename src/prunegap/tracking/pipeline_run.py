@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING
 from prunegap.errors import UserError
 from prunegap.tracking.addresses import ARTIFACTS, workspace_uri
 from prunegap.tracking.mlflow_client import connect
-from prunegap.tracking.mlflow_sink import PIPELINE_RUN_TAG, MlflowSink, find_run
+from prunegap.tracking.mlflow_sink import PIPELINE_RUN_TAG, STAGE_TAG, MlflowSink
+from prunegap.tracking.sole_run import find_run, sole_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 STATE = "tracking.json"
-KUBEFLOW_TAGS = {"kfp.pipeline_run_id": "KFP_RUN_ID", "kfp.pipeline_run_url": "KFP_RUN_URL"}
+PIPELINE = "pipeline"
+KUBEFLOW_RUN_TAG = "kfp.pipeline_run_id"
+KUBEFLOW_TAGS = {KUBEFLOW_RUN_TAG: "KFP_RUN_ID", "kfp.pipeline_run_url": "KFP_RUN_URL"}
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ def open_pipeline_run(
     *,
     run_id: str | None = None,
     artifact_root: Path | None = None,
+    shared: bool = False,
 ) -> MlflowSink:
     """Resume the parent run, or create it, and return the sink of its steps.
 
@@ -83,6 +88,7 @@ def open_pipeline_run(
         tags: tags of the parent and of every step; ``prunegap.pipeline_run`` must be among them.
         run_id: the parent's id as remembered; ``MLFLOW_RUN_ID`` in the environment goes first.
         artifact_root: where a new experiment keeps files; None leaves that to the server.
+        shared: other processes may open the same pipeline run at the same moment; they must end with one parent.
 
     Raises:
         UserError: the experiment was deleted, or ``MLFLOW_RUN_ID`` names no run.
@@ -92,17 +98,47 @@ def open_pipeline_run(
     tags = {**tags, **kubeflow_tags()}
     given = os.environ.get("MLFLOW_RUN_ID")
     if given:
-        return MlflowSink(client, uri, experiment_id=_resume(client, given, tags), tags=tags, parent=given)
+        run = _alive(client, given)
+        if run is None:
+            raise UserError(f"MLFLOW_RUN_ID names run '{given}', which does not exist there; unset it or correct it")
+        resume(client, run, tags)
+        return MlflowSink(client, uri, experiment_id=run.info.experiment_id, tags=tags, parent=given)
     experiment_id = find_experiment(client, experiment, artifact_root)
-    parent = _alive(client, run_id) or find_run(
-        client, experiment_id, {PIPELINE_RUN_TAG: tags[PIPELINE_RUN_TAG], "prunegap.stage": "pipeline"}
-    )
-    parent_tags = {**tags, "prunegap.stage": "pipeline"}
-    if parent is None:
-        parent = client.create_run(experiment_id, tags=parent_tags, run_name=name).info.run_id
+    parent_tags = {**tags, STAGE_TAG: PIPELINE}
+    identity = parent_identity(tags[PIPELINE_RUN_TAG])
+
+    def create() -> "Run":
+        return client.create_run(experiment_id, tags=parent_tags, run_name=name)
+
+    if shared:
+        run = sole_run(client, experiment_id, identity, PIPELINE_RUN_TAG, create)
     else:
-        experiment_id = _resume(client, parent, parent_tags)
-    return MlflowSink(client, uri, experiment_id=experiment_id, tags=tags, parent=parent)
+        run = _alive(client, run_id) or find_run(client, experiment_id, identity) or create()
+    resume(client, run, parent_tags)
+    return MlflowSink(
+        client, uri, experiment_id=run.info.experiment_id, tags=tags, parent=run.info.run_id, shared=shared
+    )
+
+
+def parent_identity(pipeline_run: str) -> dict[str, str]:
+    """Return the tags that tell the parent run of a pipeline run from all others."""
+    return {PIPELINE_RUN_TAG: pipeline_run, STAGE_TAG: PIPELINE}
+
+
+def resume(client: "MlflowClient", run: "Run", tags: Mapping[str, str]) -> None:
+    """Give a run the tags it lacks, and open it again if it was closed."""
+    add_tags(client, run, tags)
+    if run.info.status != "RUNNING":
+        client.update_run(run.info.run_id, status="RUNNING")
+
+
+def add_tags(client: "MlflowClient", run: "Run", tags: Mapping[str, str]) -> None:
+    """Give a run the tags it lacks."""
+    from mlflow.entities import RunTag
+
+    lacking = [RunTag(key, value) for key, value in tags.items() if run.data.tags.get(key) != value]
+    if lacking:
+        client.log_batch(run.info.run_id, tags=lacking)
 
 
 def artifact_root_of(workspace: Path, uri: str) -> Path | None:
@@ -123,41 +159,44 @@ def find_experiment(client: "MlflowClient", name: str, artifact_root: Path | Non
     """
     from mlflow.exceptions import MlflowException
 
+    found = known_experiment(client, name)
+    if found is not None:
+        return found
+    try:
+        return client.create_experiment(name, artifact_root.as_uri() if artifact_root else None)
+    except MlflowException:
+        # MLflow makes one of a name; another process may have done so in between.
+        found = known_experiment(client, name)
+        if found is None:
+            raise
+        return found
+
+
+def known_experiment(client: "MlflowClient", name: str) -> str | None:
+    """Return the id of an experiment, or None if there is none; ``MLFLOW_EXPERIMENT_ID`` goes first.
+
+    Raises:
+        UserError: an experiment of that name was deleted.
+    """
     if os.environ.get("MLFLOW_EXPERIMENT_ID"):
         return os.environ["MLFLOW_EXPERIMENT_ID"]
     found = client.get_experiment_by_name(name)
     if found is None:
-        try:
-            return client.create_experiment(name, artifact_root.as_uri() if artifact_root else None)
-        except MlflowException:
-            # Another process may have made it in between.
-            found = client.get_experiment_by_name(name)
-            if found is None:
-                raise
+        return None
     if found.lifecycle_stage != "active":
         raise UserError(f"tracking experiment '{name}' was deleted on the server; restore it or name another one")
     return found.experiment_id
 
 
-def _alive(client: "MlflowClient", run_id: str | None) -> str | None:
+def _alive(client: "MlflowClient", run_id: str | None) -> "Run | None":
     from mlflow.exceptions import MlflowException
 
     if run_id is None:
         return None
     try:
-        stage = client.get_run(run_id).info.lifecycle_stage
+        run = client.get_run(run_id)
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         return None
-    return run_id if stage == "active" else None
-
-
-def _resume(client: "MlflowClient", run_id: str, tags: Mapping[str, str]) -> str:
-    from mlflow.entities import RunTag
-
-    if _alive(client, run_id) is None:
-        raise UserError(f"MLFLOW_RUN_ID names run '{run_id}', which does not exist there; unset it or correct it")
-    client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
-    client.update_run(run_id, status="RUNNING")
-    return client.get_run(run_id).info.experiment_id
+    return run if run.info.lifecycle_stage == "active" else None

@@ -7,10 +7,17 @@ from pathlib import Path
 
 from prunegap.tracking.addresses import without_password
 from prunegap.tracking.delivery import Sink, print_warning
-from prunegap.tracking.environment import pipeline_run_id
+from prunegap.tracking.environment import experiment_name, pipeline_run_id, pipeline_run_name
 from prunegap.tracking.mlflow_client import check_server, connect
-from prunegap.tracking.mlflow_sink import PIPELINE_RUN_TAG, MlflowSink
-from prunegap.tracking.pipeline_run import find_experiment, kubeflow_tags, open_pipeline_run
+from prunegap.tracking.mlflow_sink import PARENT_TAG, PIPELINE_RUN_TAG, STAGE_TAG, MlflowSink
+from prunegap.tracking.pipeline_run import (
+    KUBEFLOW_RUN_TAG,
+    PIPELINE,
+    add_tags,
+    find_experiment,
+    kubeflow_tags,
+    open_pipeline_run,
+)
 from prunegap.tracking.protocol import NullTracker, Tracker
 from prunegap.tracking.reasons import reason
 from prunegap.tracking.session import tracked
@@ -47,23 +54,27 @@ def stage_tracker(
 
 
 def _open(uri: str) -> MlflowSink:
-    experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME", "prunegap")
-    step_run = os.environ.get("MLFLOW_RUN_ID")
-    pipeline_run = pipeline_run_id()
-    shared = {**kubeflow_tags(), **({PIPELINE_RUN_TAG: pipeline_run} if pipeline_run else {})}
-    if step_run is None and pipeline_run:
-        return open_pipeline_run(uri, experiment, pipeline_run, shared)
+    step_run, pipeline_run = os.environ.get("MLFLOW_RUN_ID"), pipeline_run_id()
+    if step_run:
+        return _kubeflow_sink(uri, step_run, pipeline_run)
+    if pipeline_run:
+        name, tags = pipeline_run_name(pipeline_run), {PIPELINE_RUN_TAG: pipeline_run}
+        return open_pipeline_run(uri, experiment_name(), name, tags, shared=True)
     client = connect(uri)
-    if step_run is None:
-        return MlflowSink(
-            client,
-            uri,
-            experiment_id=find_experiment(client, experiment, None),
-            tags=shared,
-            parent=None,
-        )
-    experiment_id = client.get_run(step_run).info.experiment_id
-    return MlflowSink(client, uri, experiment_id=experiment_id, tags=shared, parent=None, step_run=step_run)
+    experiment_id = find_experiment(client, experiment_name(), None)
+    return MlflowSink(client, uri, experiment_id=experiment_id, tags=kubeflow_tags(), parent=None)
+
+
+def _kubeflow_sink(uri: str, step_run: str, pipeline_run: str | None) -> MlflowSink:
+    """Return the sink of a step whose run, and the parent above it, Kubeflow made: both get the tags ours have."""
+    client = connect(uri)
+    run = client.get_run(step_run)
+    pipeline_run = pipeline_run or run.data.tags.get(KUBEFLOW_RUN_TAG)
+    tags = kubeflow_tags() | ({PIPELINE_RUN_TAG: pipeline_run} if pipeline_run else {})
+    parent = run.data.tags.get(PARENT_TAG)
+    if parent and pipeline_run:
+        add_tags(client, client.get_run(parent), {**tags, STAGE_TAG: PIPELINE})
+    return MlflowSink(client, uri, experiment_id=run.info.experiment_id, tags=tags, parent=None, step_run=step_run)
 
 
 def _line(error: Exception, uri: str, folder: Path) -> str:

@@ -1,9 +1,12 @@
 """A checkpoint: the whole state of a training between two epochs, in one file that is never half-written."""
 
+import logging
 from pathlib import Path
 
 from prunegap.training.run import TrainingState
 from prunegap.training.tree import load_tree, save_tree
+
+logger = logging.getLogger(__name__)
 
 
 class Checkpoint:
@@ -26,6 +29,7 @@ class Checkpoint:
         if stored["fingerprint"] != self.fingerprint:
             return False
         state.load_state_dict(stored["state"])
+        logger.info("goes on from its checkpoint at epoch %d", state.epoch)
         return True
 
     def save(self, state: TrainingState) -> None:

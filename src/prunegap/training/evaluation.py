@@ -22,13 +22,17 @@ def outcomes_of(
     """Run ``model`` over ``split`` without augmentation and leave it in the mode it was in."""
     training = model.training
     model.eval()
-    predicted, losses = [], []
+    # One tensor for all batches: a small one kept of each would pin freed memory between them, and a run would grow.
+    predicted = torch.empty_like(split.labels)
+    losses = torch.empty(len(split), device=split.labels.device)
+    end = 0
     for batch in evaluation_batches(split, image_format, batch_size=batch_size):
         with torch.autocast(batch.inputs.device.type, dtype=autocast, enabled=autocast is not None):
             logits = model(batch.inputs)
         logits = logits if autocast is None else logits.float()
-        losses.append(functional.cross_entropy(logits, batch.labels, reduction="none"))
-        predicted.append(logits.argmax(dim=1))
+        start, end = end, end + len(batch.labels)
+        losses = losses.to(logits.dtype)
+        losses[start:end] = functional.cross_entropy(logits, batch.labels, reduction="none")
+        predicted[start:end] = logits.argmax(dim=1)
     model.train(training)
-    classes = torch.cat(predicted)
-    return Outcomes(classes, torch.cat(losses), classes == split.labels)
+    return Outcomes(predicted, losses, predicted == split.labels)

@@ -12,13 +12,27 @@ from typing import Any, TypeAlias, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from prunegap.errors import UserError
 
 Tree: TypeAlias = "bool | int | float | str | Tensor | list[Any] | tuple[Any, ...] | Mapping[Any, Any] | None"
 STRUCTURE = "structure"
+PIECE = 16 * 2**20
+ALIGNMENT = 8
+DTYPES = {
+    torch.int64: "I64",
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.int32: "I32",
+    torch.bfloat16: "BF16",
+    torch.float16: "F16",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+"""What a safetensors file calls the types of tensors, in its order: the widest first, so that all lie aligned."""
 
 
 def save_tree(path: Path, tree: Tree) -> None:
@@ -52,15 +66,47 @@ def load_tree(path: Path) -> Any:  # noqa: ANN401 - whatever was saved
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
     """Write one safetensors file, atomically; strides and shared storage are given up, values kept.
 
-    Not ``save_file``: that makes files only their owner can read, and the next stage may be another user.
+    Not by safetensors' own writers: ``save`` holds the whole file in memory, and ``save_file`` takes neither
+    tensors that share storage nor those on a GPU, and makes files that only their owner can read, while the next
+    stage may be another user. Here a piece of 16 MB is held at a time (or one index of the first axis, where that
+    is more). The mapping is asked twice for each tensor, so that one which computes its values need keep none.
+
+    Raises:
+        TypeError: a tensor of a type that safetensors has no name for.
     """
-    plain = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
+    wanted = {name: (value.dtype, list(value.shape), value.nbytes) for name, value in tensors.items()}
+    unknown = next((name for name, (dtype, _, _) in wanted.items() if dtype not in DTYPES), None)
+    if unknown is not None:
+        raise TypeError(f"tensor '{unknown}': a safetensors file holds no {wanted[unknown][0]}")
+    order = sorted(wanted, key=lambda name: (list(DTYPES).index(wanted[name][0]), name))
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    end = 0
+    for name in order:
+        dtype, shape, size = wanted[name]
+        header[name] = {"dtype": DTYPES[dtype], "shape": shape, "data_offsets": [end, end + size]}
+        end += size
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % ALIGNMENT)
     beside = path.with_name(path.name + ".partial")
     with beside.open("wb") as file:
-        file.write(save(plain, dict(metadata or {})))
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name in order:
+            for piece in _pieces(tensors[name].detach()):
+                file.write(_bytes(piece.cpu().contiguous()))
         file.flush()
         os.fsync(file.fileno())
     beside.replace(path)
+
+
+def _pieces(tensor: Tensor) -> tuple[Tensor, ...]:
+    """Return views of a tensor along its first axis, of 16 MB at most where an index of that axis is no larger."""
+    rows = tensor.reshape(1) if tensor.dim() == 0 else tensor
+    return rows.split(max(1, PIECE * len(rows) // max(1, rows.nbytes)))
+
+
+def _bytes(tensor: Tensor) -> memoryview:
+    # Not reshape: it leaves a lone element the stride it has, and such a tensor cannot be viewed as bytes.
+    return tensor.as_strided((tensor.numel(),), (1,)).view(torch.uint8).numpy().data
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -1,0 +1,205 @@
+"""Truth: MLflow's API after real processes began at the same moment, were killed, or came late."""
+
+import subprocess
+import sys
+
+import pytest
+from mlflow_view import View
+
+from prunegap.tracking.mlflow_client import connect
+from prunegap.tracking.sole_run import WITHDRAWN, sole_run
+
+STEP = """
+import sys, time
+from pathlib import Path
+from prunegap.tracking.mlflow_client import connect
+from prunegap.tracking.stage import stage_tracker
+folder, name, epochs, last_words = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4]
+connect("sqlite://")  # what takes seconds is over before anybody begins
+print("ready", flush=True)
+sys.stdin.readline()
+with stage_tracker(folder, name, {"lr": 0.1, "seed": 7}, {"prunegap.stage": "finetune"}) as tracker:
+    for epoch in range(epochs):
+        tracker.log_metrics({"accuracy": epoch / 8, "group_accuracy/a (b)": 0.1 * epoch}, epoch)
+        tracker.log_artifact(folder / "tracking.jsonl", "spool.jsonl")  # sends the metrics too, at once
+    print(last_words, flush=True)
+    sys.stdin.readline()
+"""
+RUN = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0"
+
+
+@pytest.fixture
+def experiment(server, tmp_path, monkeypatch):
+    """Let child processes be containers of one pipeline run; return the experiment's name."""
+    name = f"test-{tmp_path.name}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", name)
+    monkeypatch.setenv("KFP_RUN_ID", RUN)
+    monkeypatch.setenv("KFP_RUN_URL", f"/#/runs/details/{RUN}")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    return name
+
+
+@pytest.fixture
+def container(tmp_path):
+    """Return a function that starts a step as a process and waits until it stands at its start."""
+    started = []
+
+    def start(step: str, folder: str, epochs: int = 1):
+        command = [sys.executable, "-W", "ignore", "-c", STEP, str(tmp_path / folder), step, str(epochs), "logged"]
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, text=True, stdin=pipe, stdout=pipe, stderr=pipe)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def go(*processes):
+    """Let processes that are ready begin, all at once."""
+    for process in processes:
+        assert process.stdout.readline() == "ready\n", process.stderr.read()
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+
+
+def finish(*processes):
+    for process in processes:
+        out, err = process.communicate("end\n", timeout=120)
+        assert (process.returncode, err) == (0, ""), out + err
+
+
+@pytest.mark.slow
+def test_steps_that_begin_at_the_same_moment_share_one_experiment_one_parent_and_one_run_each(
+    server, experiment, container
+):
+    names = ["a", "b", "c", "a", "b", "c"]
+    steps = [container(name, f"folder{number}") for number, name in enumerate(names)]
+    go(*steps)
+    finish(*steps)
+    found = View(server.uri, experiment)
+    assert len(found.runs()) == 4
+    parent = found.parent()
+    assert {found.step(name).data.tags["mlflow.parentRunId"] for name in names} == {parent.info.run_id}
+    assert {found.step(name).data.tags["kfp.pipeline_run_id"] for name in names} == {RUN}
+    assert parent.data.tags["kfp.pipeline_run_url"] == f"/#/runs/details/{RUN}"
+    assert parent.info.run_name == f"{experiment}-0f1e2d3c"
+    assert {found.step(name).data.metrics["accuracy"] for name in names} == {0.0}
+
+
+@pytest.mark.slow
+def test_a_step_whose_container_was_killed_is_taken_up_by_its_retry_without_ghosts_or_doubled_metrics(
+    server, experiment, container
+):
+    first = container("finetune", "first", epochs=3)
+    go(first)
+    assert first.stdout.readline() == "logged\n"
+    first.kill()
+    first.wait()
+    left = View(server.uri, experiment).step("finetune")
+    assert (left.info.status, left.data.metrics["accuracy"]) == ("RUNNING", 2 / 8)
+    retry = container("finetune", "retry", epochs=5)
+    go(retry)
+    finish(retry)
+    found = View(server.uri, experiment)
+    assert len(found.runs()) == 2
+    step = found.step("finetune")
+    assert step.info.status == "FINISHED"
+    assert (step.data.params["lr"], step.data.params["seed"]) == ("0.1", "7")
+    for key in ("accuracy", "group_accuracy/a _b_"):
+        history = found.client.get_metric_history(step.info.run_id, key)
+        assert sorted(point.step for point in history) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.slow
+def test_a_retried_task_of_kubeflows_integration_goes_on_in_the_run_it_is_given_with_the_same_tags(
+    server, experiment, container, monkeypatch
+):
+    client = connect(server.uri)
+    experiment_id = client.create_experiment(experiment)
+    kubeflow = {"kfp.pipeline_run_id": RUN, "kfp.pipeline_run_url": f"/#/runs/details/{RUN}"}
+    parent = client.create_run(experiment_id, tags=kubeflow, run_name="kubeflow's parent").info.run_id
+    nested = client.create_run(experiment_id, tags={**kubeflow, "mlflow.parentRunId": parent}).info.run_id
+    monkeypatch.delenv("KFP_RUN_ID")
+    monkeypatch.setenv("MLFLOW_RUN_ID", nested)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", experiment_id)
+    client.log_param(nested, "lr", "0.5")
+    for folder in ("first", "retry"):
+        step = container("finetune", folder)
+        go(step)
+        finish(step)
+    found = View(server.uri, experiment)
+    assert {run.info.run_id for run in found.runs()} == {parent, nested}
+    assert found.parent().info.run_id == parent
+    step = found.step("finetune")
+    assert (step.info.run_id, step.info.status, step.data.params["lr"]) == (nested, "FINISHED", "0.5")
+    assert step.data.tags["prunegap.changed.lr"] == "0.1"
+    for run in (step, found.parent()):
+        assert run.data.tags["prunegap.pipeline_run"] == RUN
+        assert {key: run.data.tags[key] for key in kubeflow} == kubeflow
+
+
+IDENTITY = {"prunegap.pipeline_run": "r", "prunegap.stage": "pipeline"}
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Return a client of a sqlite file, an experiment, and functions that create and settle on a run there."""
+    client = connect(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    experiment_id = client.create_experiment("x", tmp_path.as_uri())
+
+    def create(start_time):
+        return client.create_run(experiment_id, start_time, tags=IDENTITY).info.run_id
+
+    def settle(begin):
+        return sole_run(client, experiment_id, IDENTITY, "prunegap.pipeline_run", begin).info.run_id
+
+    return client, experiment_id, create, settle
+
+
+def alive(store):
+    return {run.info.run_id for run in store[0].search_runs([store[1]])}
+
+
+def test_the_oldest_of_two_unclaimed_runs_stays_and_the_younger_is_deleted(store):
+    _, _, create, settle = store
+    young, old = create(2000), create(1000)
+    assert settle(create) == old
+    assert alive(store) == {old}
+    assert young != old
+
+
+def test_a_run_that_arrives_late_with_an_earlier_time_does_not_displace_the_one_in_use(store):
+    _, _, create, settle = store
+    in_use = settle(lambda: create(2000))
+    late = create(1000)
+    assert settle(create) == in_use
+    assert alive(store) == {in_use}
+    assert late != in_use
+
+
+def test_a_process_whose_run_is_withdrawn_while_it_looks_goes_on_in_the_other(store):
+    client, _, create, settle = store
+    other = []
+
+    def slow():
+        mine = create(2000)
+        older = create(1000)
+        other.append(settle(lambda: pytest.fail("both are there")))
+        assert other == [older]
+        assert client.get_run(mine).data.params["prunegap.pipeline_run"] == WITHDRAWN
+
+    assert settle(slow) == other[0]
+    assert alive(store) == set(other)
+
+
+def test_a_withdrawn_run_whose_deletion_did_not_happen_is_never_used(store):
+    client, _, create, settle = store
+    client.log_param(create(1000), "prunegap.pipeline_run", WITHDRAWN)
+    settled = settle(lambda: create(2000))
+    assert alive(store) == {settled}
+    assert client.get_run(settled).info.start_time == 2000
