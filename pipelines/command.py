@@ -110,7 +110,7 @@ def run_local(
 
     MLFLOW_TRACKING_URI and keys in the environment reach the tasks.
     """
-    from pipelines.local_run import LocalRun, in_a_process
+    from pipelines.local_run import InProcesses, LocalRun
 
     wanted = read_experiment(experiment, shape["overrides"])
     place = (folder or Path("runs/pipelines") / wanted.name).absolute()
@@ -120,7 +120,7 @@ def run_local(
     package = place / "pipeline.yaml"
     image = _image(shape, for_cluster=False)
     compile_to(package, wanted, image, shape["resources"])
-    carry: Carrier = in_a_process
+    carry: Carrier = InProcesses()
     if containers:
         from pipelines.containers import InContainers
         from pipelines.image_engine import open_engine
@@ -133,7 +133,7 @@ def run_local(
         PIPELINE_RUN_VARIABLE: os.environ.get(PIPELINE_RUN_VARIABLE, f"{wanted.name}-{uuid.uuid4().hex[:12]}"),
     }
     run = LocalRun(package, place, carry, environment, lambda line: click.echo(line, err=True), cache=cache)
-    show_comparison(run({}))
+    show_comparison(run())
 
 
 @cli.command("submit")

@@ -37,6 +37,7 @@ class InContainers:
         network: network the containers join, e.g. that of MLflow; empty: Docker's own.
         shared_memory: size of ``/dev/shm``.
         gpus: whether containers get the machine's GPUs.
+        running: the containers there are now, by id.
     """
 
     client: DockerClient
@@ -45,6 +46,7 @@ class InContainers:
     network: str = ""
     shared_memory: str = "1g"
     gpus: bool = False
+    running: dict[str, Container] = field(default_factory=dict[str, Container])
 
     def __call__(self, image: str, command: list[str], environment: Mapping[str, str], log: TextIO) -> int:
         """Run a container to its end, copy what it says to ``log``, and return its exit code.
@@ -57,13 +59,21 @@ class InContainers:
         except UserError as error:
             log.write(f"error: {error}\n")
             return 125
+        self.running[str(container.id)] = container
         try:
             for chunk in _said(container):
                 log.write(chunk)
             return int(container.wait()["StatusCode"])
         finally:
+            del self.running[str(container.id)]
             with contextlib.suppress(NotFound):
                 container.remove(v=True, force=True)
+
+    def stop(self) -> None:
+        """Kill the containers; what they had sealed stays."""
+        for container in tuple(self.running.values()):
+            with contextlib.suppress(APIError):
+                container.kill()
 
     def _start(self, image: str, command: Sequence[str], environment: Mapping[str, str]) -> Container:
         self.require(image)

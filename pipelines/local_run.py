@@ -9,6 +9,7 @@ import contextlib
 import io
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -16,25 +17,37 @@ import warnings
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any, Protocol, TextIO
 
+import yaml
+from google.protobuf import json_format
 from kfp import local
-from kfp.components import load_component_from_file
 from kfp.local import subprocess_task_handler
+from kfp.local.pipeline_orchestrator import run_local_pipeline
 from kfp.local.status import Status
+from kfp.pipeline_spec import pipeline_spec_pb2
 
 from prunegap.artifacts.manifest import MANIFEST
 from prunegap.cli.kubeflow_task import TaskInput
 from prunegap.errors import UserError
 
 LOG = "log.txt"
+STOPPED = 143
 
 
 class Carrier(Protocol):
-    """Carries out one task; returns its exit code."""
+    """Carries out tasks, several at a time."""
 
     def __call__(self, image: str, command: list[str], environment: Mapping[str, str], log: TextIO) -> int:
-        """Run ``command`` (its first word is ``prunegap``) with these variables; write what it says to ``log``."""
+        """Run ``command`` (its first word is ``prunegap``) with these variables; return its exit code.
+
+        What it says goes to ``log``.
+        """
+        ...
+
+    def stop(self) -> None:
+        """Stop every task that is being carried out."""
         ...
 
 
@@ -59,26 +72,24 @@ class LocalRun:
     cache: bool = False
     failures: dict[str, str] = field(default_factory=dict[str, str])
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _stopped: threading.Event = field(default_factory=threading.Event)
 
-    def __call__(self, arguments: Mapping[str, Any]) -> Path:
-        """Run the pipeline; return the folder of its comparison.
+    def __call__(self) -> Path:
+        """Run the pipeline with its own defaults; return the folder of its comparison.
 
         Raises:
             UserError: a task failed; says which, and the last line of its log.
         """
-        pipeline: Any = load_component_from_file(str(self.package))
-        _shorten_waits(pipeline.pipeline_spec)
+        spec = _read(self.package)
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            with self._handling(), _quiet():
+            with self._handling(), self._stopping(), _quiet():
                 local.init(
                     local.SubprocessRunner(use_venv=False), pipeline_root=str(self.folder), enable_caching=self.cache
                 )
-                pipeline(**arguments)
+                run_local_pipeline(spec, {})
         except RuntimeError as error:
             raise UserError("\n".join(self.failures.values()) or f"{self.package}: {error}") from error
-        except TypeError as error:
-            raise UserError(f"{self.package}: {error}; its inputs are listed at the top of the file") from error
         found = sorted(self.folder.glob(f"*/**/comparison/{MANIFEST}"), key=lambda path: path.stat().st_mtime)
         return found[-1].parent
 
@@ -101,8 +112,30 @@ class LocalRun:
         finally:
             subprocess_task_handler.SubprocessTaskHandler = kept
 
+    @contextlib.contextmanager
+    def _stopping(self) -> Generator[None]:
+        """Have Ctrl-C and SIGTERM stop the tasks of a loop too: kfp waits for its threads before it lets go."""
+        kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def stop(number: int, frame: FrameType | None) -> None:
+            self._stopped.set()
+            self.carry.stop()
+            before = kept[signal.Signals(number)]
+            if callable(before):
+                before(number, frame)
+
+        for number in kept:
+            signal.signal(number, stop)
+        try:
+            yield
+        finally:
+            for number, before in kept.items():
+                signal.signal(number, before)
+
     def carry_out(self, image: str, command: list[str], variables: Mapping[str, str]) -> int:
         """Carry out one task, keep its log, and say what became of it; return its exit code."""
+        if self._stopped.is_set():
+            return STOPPED
         name, folder = self._name(command)
         folder.mkdir(parents=True, exist_ok=True)
         self.say(f"{name}: running")
@@ -124,20 +157,44 @@ class LocalRun:
         return task.step or command[2], task.output_file.parent
 
 
-def in_a_process(image: str, command: list[str], environment: Mapping[str, str], log: TextIO) -> int:  # noqa: ARG001
-    """Carry out a task with this Python and this machine's prunegap, whatever the image."""
-    words = [sys.executable, "-m", "prunegap", *command[1:]]
-    return subprocess.run(  # noqa: S603 - the compiled file's own command
-        words, env={**os.environ, **environment}, stdout=log, stderr=subprocess.STDOUT, check=False
-    ).returncode
+class InProcesses:
+    """Carries out tasks with this Python and this machine's prunegap, whatever the image."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[bytes]] = set()
+
+    def __call__(self, image: str, command: list[str], environment: Mapping[str, str], log: TextIO) -> int:  # noqa: ARG002
+        """Run a process to its end and return its exit code."""
+        words = [sys.executable, "-m", "prunegap", *command[1:]]
+        with subprocess.Popen(  # noqa: S603 - the compiled file's own command
+            words, env={**os.environ, **environment}, stdout=log, stderr=subprocess.STDOUT
+        ) as process:
+            self._running.add(process)
+            try:
+                return process.wait()
+            finally:
+                process.terminate()
+                self._running.discard(process)
+
+    def stop(self) -> None:
+        """Terminate the processes; each finishes what it is writing."""
+        for process in tuple(self._running):
+            process.terminate()
 
 
-def _shorten_waits(spec: Any) -> None:  # noqa: ANN401 - kfp's message
-    """Wait a second before a retry: what a cluster's wait is for (a node, a network) does not happen here."""
+def _read(package: Path) -> Any:  # noqa: ANN401 - kfp's message, which is made when its module is loaded
+    """Read a compiled pipeline; before a retry it waits one second.
+
+    What a cluster's wait is for (a node, a network) does not happen here.
+    """
+    messages: Any = pipeline_spec_pb2
+    documents = yaml.safe_load_all(package.read_text(encoding="utf-8"))
+    spec = json_format.ParseDict(next(documents), messages.PipelineSpec())
     for dag in (spec.root.dag, *(component.dag for component in spec.components.values())):
         for task in dag.tasks.values():
             if task.HasField("retry_policy"):
                 task.retry_policy.backoff_duration.FromSeconds(1)
+    return spec
 
 
 @contextlib.contextmanager

@@ -59,6 +59,7 @@ class KubeflowRunner:
 
     def fan_out(self, items: Sequence[T], body: Callable[[T], U]) -> Sequence[U]:
         """Make a loop; its steps are written once, with the loop's item."""
-        loop: Any = dsl.ParallelFor(items=cast("Any", items), name="seeds")
+        parallelism = self.resources.seeds_at_a_time or None
+        loop: Any = dsl.ParallelFor(items=cast("Any", items), name="seeds", parallelism=parallelism)
         with loop as item:
             return [body(item)]

@@ -173,6 +173,16 @@ def test_a_resource_file_changes_what_it_names_and_is_checked(tmp_path):
         read_resources("gpus")
 
 
+def test_the_number_of_seeds_at_a_time_can_be_limited(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("seeds_at_a_time: 2\n")
+    spec, _ = compiled("digits.yaml", tmp_path, str(mine))
+    policies = [
+        task["iteratorPolicy"] for _, _, inner in graphs(spec) for task in inner.values() if "iteratorPolicy" in task
+    ]
+    assert policies == [{"parallelismLimit": 2}]
+
+
 def test_a_method_called_like_a_stage_is_refused():
     experiment = read_experiment(ROOT / "experiments/smoke.yaml", ["methods=[{method: nft, label: finetune}]"])
     with pytest.raises(UserError, match="method finetune: is called like a stage; give it another label"):

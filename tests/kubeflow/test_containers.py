@@ -161,17 +161,19 @@ def test_no_engine_is_said_before_anything_runs(program, tmp_path):
 
 
 @pytest.mark.slow
-def test_an_interrupt_leaves_no_container_behind(image, folder):
+@pytest.mark.parametrize("stage", ["prepare_data", "prune"], ids=["before the loop", "in the loop"])
+def test_an_interrupt_leaves_no_container_behind(image, folder, stage):
     words = ("run-local", "experiments/smoke.yaml", "--containers", "--image", image, "--folder", folder)
     caught = threading.Event()
-    watcher = Watcher(folder, lambda _: caught.set())
+    watcher = Watcher(folder, lambda container: task_of(container.attrs) == stage and caught.set())
     watcher.start()
     process = subprocess.Popen([BIN / "prunegap-pipelines", *words], stderr=subprocess.PIPE, text=True, env=os.environ)
-    assert caught.wait(60)
+    assert caught.wait(120)
     time.sleep(0.5)
     process.terminate()
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=30)
     watcher.stop()
     assert process.returncode == 143, said
     assert "Traceback" not in said
     assert not there() & set(watcher.seen)
+    assert {task_of(attributes) for attributes in watcher.seen.values()}.isdisjoint({"finetune", "close-run"})

@@ -1,11 +1,14 @@
 """Truth: what `prunegap run` finds in one process, and the artifacts and logs of the compiled pipeline's tasks."""
 
 import json
+import signal
+import subprocess
+import time
 
 import pytest
 from same_figures import figures, models
 from tracking.mlflow_view import View
-from walk import ROOT
+from walk import BIN, ROOT
 
 STEPS = {
     "prepare_data",
@@ -110,6 +113,27 @@ def test_a_failed_stage_fails_the_run_says_why_and_its_mlflow_run_is_closed(prog
         seen.parent().info.run_name: "FAILED",
         "prepare_data": "FAILED",
     }, "three tries are one run"
+
+
+@pytest.mark.slow
+def test_an_interrupt_stops_the_processes_of_a_loop_too(tmp_path):
+    folder = tmp_path / "run"
+    words = [BIN / "prunegap-pipelines", *SMOKE[1:], "--folder", folder, "--set", "prune.gmp_epochs=2000"]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    assert process.stderr
+    said = []
+    for line in process.stderr:
+        said.append(line.strip())
+        if sum(line.startswith("prune-") for line in said) == 2:
+            break
+    time.sleep(3)
+    process.send_signal(signal.SIGTERM)
+    _, rest = process.communicate(timeout=30)
+    assert process.returncode == 143, rest
+    assert "Traceback" not in rest
+    assert "finetune" not in rest
+    left = subprocess.run(["pgrep", "--full", str(folder)], capture_output=True, text=True, check=False).stdout.split()
+    assert not left
 
 
 def test_what_cannot_be_run_is_refused_in_one_line(program, tmp_path):

@@ -1,5 +1,6 @@
 """Reading a compiled pipeline: its graphs, tasks and what each refers to."""
 
+import sys
 from pathlib import Path
 
 import yaml
@@ -8,6 +9,7 @@ from pipelines.command import compile_to
 from prunegap.cli.experiment_file import read_experiment
 
 ROOT = Path(__file__).resolve().parents[2]
+BIN = Path(sys.executable).parent
 DIGEST = "registry.example/prunegap/stage@sha256:" + "0" * 64
 
 
