@@ -14,7 +14,7 @@ from pipeline.program import Program
 from pipeline.workspaces import write_experiment
 
 SLOW = ("--set", "acquire_dense.model=cifar_resnet20", "--set", "acquire_dense.batch_size=1", "--no-tracking")
-SECONDS = 60
+SECONDS = 240
 
 
 @pytest.fixture

@@ -101,17 +101,18 @@ def test_texts_are_filled_in_and_whole_numbers_are_whole():
             "channel": 7.0,
             "head_rows": [7.0, 2.0, 0.5],
             "step": "prune-sparsity99.5-seed{{$.inputs.parameters['channel']}}-v1.0",
-            "tags": {"seed": "{{$.inputs.parameters['channel']}}", "method": "v1.5"},
+            "tags": {"seed": "{{$.inputs.parameters['channel']}}", "method": "v1.0"},
         },
     )
     task = TaskInput.parse(json.dumps(told))
     assert task.step == "prune-sparsity99.5-seed7-v1.0"
     assert task.parameters["head_rows"] == [7, 2, 0.5]
     assert all(type(value) is kind for value, kind in zip(task.parameters["head_rows"], (int, int, float), strict=True))
-    assert task.parameters["tags"] == {"seed": "7", "method": "v1.5"}
+    assert task.tags == {"seed": "7", "method": "v1.0"}
     # kfp's local orchestrator fills texts in itself, with the float.
-    told["inputs"]["parameterValues"]["step"] = "finetune-sparsity90-seed1.0-ceag"
-    assert TaskInput.parse(json.dumps(told)).step == "finetune-sparsity90-seed1-ceag"
+    told["inputs"]["parameterValues"] |= {"step": "finetune-sparsity90-seed1.0-ceag", "tags": {"seed": "1.0"}}
+    task = TaskInput.parse(json.dumps(told))
+    assert (task.step, task.tags) == ("finetune-sparsity90-seed1-ceag", {"seed": "1"})
 
 
 def test_of_many_metrics_the_largest_families_are_left_out_first():

@@ -59,10 +59,17 @@ class TaskInput:
     uris: Mapping[str, str]
     output_file: Path
 
+    # kfp's local orchestrator writes a seed into a text as the float it keeps: seed0.0.
     @property
     def step(self) -> str:
-        """Name of the step; a seed that Kubeflow wrote into it as the float it keeps (``seed0.0``) is whole again."""
+        """Name of the step; empty if it was given none."""
         return re.sub(r"(?<=-seed)(\d+)\.0(?=-|$)", r"\1", str(self.parameters.get(STEP) or ""))
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Tags of the step."""
+        given = {str(key): str(value) for key, value in (self.parameters.get(TAGS) or {}).items()}
+        return given | ({"seed": given["seed"].removesuffix(".0")} if "seed" in given else {})
 
     @classmethod
     def parse(cls, text: str) -> "TaskInput":
@@ -111,8 +118,7 @@ def run_task(stage: Stage[Any, Any, Any], task: TaskInput) -> None:
     outputs = stage.outputs_type(**{port.name: _output(port.name, task.outputs) for port in stage.outputs})
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         click.echo("MLFLOW_TRACKING_URI is not set: the step is not tracked in MLflow", err=True)
-    tags = {str(key): str(value).removesuffix(".0") for key, value in (task.parameters.get(TAGS) or {}).items()}
-    metrics = carry_out(stage, params, inputs, outputs, step=task.step or stage.name, tags=tags)
+    metrics = carry_out(stage, params, inputs, outputs, step=task.step or stage.name, tags=task.tags)
     metadata: dict[str, dict[str, Any]] = {METRICS: dict(shown_metrics(metrics))}
     for port in stage.outputs:
         manifest = read_manifest(task.outputs[port.name], port.kind)
