@@ -1,6 +1,10 @@
 """Shapes are checked in every test: jaxtyping's annotations by beartype, over the numerical core."""
 
 import os
+import signal
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and the programs they start and interrupt too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
