@@ -3,12 +3,12 @@
 import os
 import signal
 
-# A shell that starts the tests in the background has them ignore Ctrl-C, and the programs they start and interrupt too.
-signal.signal(signal.SIGINT, signal.default_int_handler)
+from jaxtyping import install_import_hook
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
-from jaxtyping import install_import_hook
+# A shell that starts the tests in the background has them ignore Ctrl-C, and the programs they start and interrupt too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CORE = ["gaps", "data", "constraints", "pruning", "training", "models"]
 install_import_hook([f"prunegap.{floor}" for floor in CORE], "beartype.beartype")
