@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 from mlflow_server import Server, wait_for
-from tracking.mlflow_view import free_port
+from tracking.mlflow_view import View, free_port
 
 from prunegap.artifacts.manifest import seal, write_json
+from prunegap.tracking.session import TrackingSession
 
 BUCKET = "tracking"
 
@@ -135,3 +136,23 @@ def dataset() -> Callable[[Path], Path]:
         return path
 
     return make
+
+
+@pytest.fixture
+def said():
+    """Return the warnings of every session of the test."""
+    return []
+
+
+@pytest.fixture
+def open_session(tmp_path, said):
+    """Return a function that opens a session of the test's own workspace on an address."""
+    return lambda uri: TrackingSession(
+        tmp_path / "ws", uri, f"test-{tmp_path.name}", "paper", {"owner": "test"}, warn=said.append
+    )
+
+
+@pytest.fixture
+def view(tmp_path):
+    """Return a function that looks at the test's own experiment."""
+    return lambda uri: View(uri, f"test-{tmp_path.name}")

@@ -7,33 +7,13 @@ import re
 import time
 
 import pytest
-from mlflow_view import View
 
 from prunegap.errors import UserError
 from prunegap.tracking.mlflow_client import check_server
-from prunegap.tracking.session import TrackingSession, upload
-from prunegap.tracking.stage import stage_tracker
+from prunegap.tracking.session import upload
 
 NAME = "finetune/seed=0/sparsity=0.9/ceag"
 TAGS = {"prunegap.stage": "finetune", "prunegap.seed": "0", "prunegap.sparsity": "0.9", "prunegap.method": "ceag"}
-
-
-@pytest.fixture
-def said():
-    """Return the warnings of every session of the test."""
-    return []
-
-
-@pytest.fixture
-def open_session(tmp_path, said):
-    return lambda uri: TrackingSession(
-        tmp_path / "ws", uri, f"test-{tmp_path.name}", "paper", {"owner": "test"}, warn=said.append
-    )
-
-
-@pytest.fixture
-def view(tmp_path):
-    return lambda uri: View(uri, f"test-{tmp_path.name}")
 
 
 def run_epochs(tracker, epochs):
@@ -231,51 +211,3 @@ def test_a_password_in_the_address_is_neither_printed_nor_stored(server, open_se
     written = [path for path in (tmp_path / "ws").rglob("*") if path.is_file()]
     assert len(written) == 3
     assert not any(b"secret" in path.read_bytes() for path in written)
-
-
-def test_a_step_in_a_container_logs_to_the_run_it_is_given(server, open_session, view, tmp_path, monkeypatch):
-    with open_session(server.uri):
-        pass
-    given = view(server.uri).parent().info.run_id
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
-    monkeypatch.setenv("MLFLOW_RUN_ID", given)
-    with stage_tracker(tmp_path / "step", NAME, {"lr": 1}, TAGS) as tracker:
-        tracker.log_metrics({"accuracy": 0.5})
-    (run,) = view(server.uri).runs()
-    assert (run.info.run_id, run.data.metrics, run.data.params) == (given, {"accuracy": 0.5}, {"lr": "1"})
-
-
-def test_steps_in_containers_share_the_parent_of_their_pipeline_run(server, view, tmp_path, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
-    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", f"test-{tmp_path.name}")
-    monkeypatch.setenv("PRUNEGAP_PIPELINE_RUN", "compose-7")
-    for name in ("prune", "evaluate"):
-        with stage_tracker(tmp_path / name, name, {}, {}) as tracker:
-            tracker.log_metrics({"accuracy": 0.5})
-    found = view(server.uri)
-    parent = found.parent().info.run_id
-    assert len(found.runs()) == 3
-    assert {found.step(name).data.tags["mlflow.parentRunId"] for name in ("prune", "evaluate")} == {parent}
-
-
-def test_a_step_in_a_container_goes_on_without_its_server(tmp_path, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    said = []
-    with stage_tracker(tmp_path / "step", NAME, {}, TAGS, said.append) as tracker:
-        tracker.log_metrics({"accuracy": 0.5})
-    assert len(said) == 1
-    assert "127.0.0.1:9" in said[0]
-
-
-def test_the_run_named_in_the_environment_is_the_parent(server, open_session, view, tmp_path, monkeypatch):
-    with open_session(server.uri):
-        pass
-    given = view(server.uri).parent().info.run_id
-    (tmp_path / "ws" / "tracking.json").unlink()
-    monkeypatch.setenv("MLFLOW_RUN_ID", given)
-    with open_session(server.uri) as session, session.step(NAME, tmp_path / "ws" / "step", {}, TAGS):
-        pass
-    assert view(server.uri).step(NAME).data.tags["mlflow.parentRunId"] == given
-    monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
-    with pytest.raises(UserError, match="MLFLOW_RUN_ID names run '0000"):
-        open_session(server.uri).__enter__()
