@@ -101,6 +101,7 @@ def tensors_of(megabytes: int) -> dict[str, Tensor]:
 
 
 def baseline_case(folder: Path, _megabytes: int) -> Callable[[], object]:
+    """Return the stage measure_baseline, which reads the data set and evaluates a network on it."""
     inputs = MeasureBaselineInputs(DatasetPath(folder / "dataset"), DenseModelPath(folder / "dense"))
     outputs = MeasureBaselineOutputs(BaselinePath(folder / "baseline"))
     params = MeasureBaselineParams(threads=1, device="cpu", evaluation_batch_size=BATCH)
@@ -108,20 +109,24 @@ def baseline_case(folder: Path, _megabytes: int) -> Callable[[], object]:
 
 
 def pass_on_case(folder: Path, _megabytes: int) -> Callable[[], object]:
+    """Return a stage that reads the data set and writes it again."""
     inputs, outputs = PassOnInputs(DatasetPath(folder / "dataset")), PassOnOutputs(DatasetPath(folder / "again"))
     return lambda: pass_on(StageParams(), inputs, outputs, NullTracker())
 
 
 def save_checkpoint_case(folder: Path, megabytes: int) -> Callable[[], object]:
+    """Return the writing of a checkpoint of this size."""
     tree = {"model": tensors_of(megabytes), "epoch": 3}
     return lambda: save_tree(folder / "checkpoint", tree)
 
 
 def load_checkpoint_case(folder: Path, _megabytes: int) -> Callable[[], object]:
+    """Return the reading of that checkpoint."""
     return lambda: load_tree(folder / "checkpoint")
 
 
 def save_model_case(folder: Path, megabytes: int) -> Callable[[], object]:
+    """Return the writing of a model, half of whose weights are pruned, as an artifact of this size."""
     state = tensors_of(2 * megabytes)
     masks = {name: (torch.arange(value.numel()) % 2 == 0).view_as(value) for name, value in state.items()}
     return lambda: sealed(folder / "model", "sparse_model", lambda staging: save_model(staging, SPEC, state, masks))
@@ -173,6 +178,7 @@ def watch(case: str, folder: Path, megabytes: int) -> dict[str, float]:
 
 
 def require(said: bytes, expected: bytes, case: str) -> None:
+    """Refuse a process that did not say what it should have said by now."""
     if said != expected:
         raise RuntimeError(f"{case}: the process ended before it was {expected.decode().strip()}")
 

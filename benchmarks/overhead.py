@@ -164,6 +164,7 @@ def main() -> None:
 
 
 def rounded(steps: Steps) -> dict[str, dict[str, float]]:
+    """Return the seconds of each step to a tenth of a millisecond."""
     return {step: {name: round(value, 4) for name, value in spent.items()} for step, spent in steps.items()}
 
 

@@ -2,13 +2,14 @@
 
 import inspect
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from kfp import dsl
 from kfp.dsl.base_component import BaseComponent
 from kfp.dsl.types import type_annotations
 
+from prunegap.cli.kubeflow_task import METRICS, STEP, TAGS, TASK
 from prunegap.cli.stage_command import bounds
 from prunegap.stages.contract import Port, Stage
 
@@ -20,9 +21,6 @@ ARTIFACT_TYPES: dict[str, type[dsl.Artifact]] = {
     "finetuned_model": dsl.Model,
 }
 VIEW_TYPES: dict[str, type[dsl.Artifact]] = {".md": dsl.Markdown, ".html": dsl.HTML}
-STEP = "Name of the step in MLflow; empty: the stage's."
-TAGS = "Tags of the step in MLflow, e.g. seed, sparsity and method."
-METRICS = "The stage's last overall metrics."
 
 
 def stage_component(stage: Stage[Any, Any, Any], image: str, lists: int | None = None) -> BaseComponent:
@@ -52,15 +50,15 @@ def stage_component(stage: Stage[Any, Any, Any], image: str, lists: int | None =
             add(name, _input_type(port), f"Artifact of kind {port.kind}" + (", one a run." if port.many else "."))
     for name, info in stage.params_type.model_fields.items():
         add(name, parameter_type(info.annotation), f"{info.description}{bounds(info)}", plain(info.default))
-    add("step", str, STEP, "")
-    add("tags", dict, TAGS, {})
+    add(STEP, str, "Name of the step in MLflow; empty: the stage's.", "")
+    add(TAGS, dict, "Tags of the step in MLflow, e.g. seed, sparsity and method.", {})
     for port in stage.outputs:
         add(port.name, dsl.Output[artifact_type(port.kind)], f"Artifact of kind {port.kind}.")
     for view in stage.views:
         add(view.name, dsl.Output[VIEW_TYPES["." + view.file.rpartition(".")[2]]], f"{view.file} of {view.port}.")
-    add("metrics", dsl.Output[dsl.Metrics], METRICS)
+    add(METRICS, dsl.Output[dsl.Metrics], "The stage's last overall metrics.")
     executor_input = dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER
-    args = ["kubeflow-task", stage.name, executor_input]
+    args = [TASK, stage.name, executor_input]
     return container_component(stage.name, documented(stage.summary, described, returned), signature, image, args)
 
 
@@ -86,10 +84,16 @@ def container_component(
     def of(*_: object) -> dsl.ContainerSpec:
         return dsl.ContainerSpec(image=image, command=COMMAND, args=list(args))
 
-    of.__name__ = name
-    of.__signature__ = inspect.Signature(list(signature))  # pyright: ignore[reportFunctionMemberAccess]
-    of.__doc__ = documentation
-    return dsl.container_component(of)
+    return dsl.container_component(with_interface(of, name, documentation, signature))
+
+
+def with_interface(
+    function: Callable[..., Any], name: str, documentation: str, signature: Sequence[inspect.Parameter]
+) -> Callable[..., Any]:
+    """Give a function the name, docstring and parameters that kfp reads off it."""
+    function.__name__, function.__doc__ = name, documentation
+    vars(function)["__signature__"] = inspect.Signature(list(signature))
+    return function
 
 
 def documented(summary: str, described: Mapping[str, str], returned: Mapping[str, str] | None = None) -> str:

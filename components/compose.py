@@ -21,7 +21,7 @@ from prunegap.errors import UserError
 from prunegap.local import artifact
 from prunegap.pipeline import Experiment, prune_and_compare
 from prunegap.stages.contract import Stage, StageParams, artifacts_of
-from prunegap.tracking.environment import PIPELINE_RUN_VARIABLE
+from prunegap.tracking.environment import EXPERIMENT_VARIABLE, PIPELINE_RUN_VARIABLE
 
 P = TypeVar("P", bound=StageParams)
 I = TypeVar("I")  # noqa: E741
@@ -122,7 +122,7 @@ def compose_services(experiment: Experiment, lanes: int = LANES) -> dict[str, di
     runner = ComposeRunner(Path("runs") / run)
     prune_and_compare(experiment, runner)
     steps = sorted(runner.steps.items(), key=lambda named: named[1].depth)
-    environment = {"MLFLOW_EXPERIMENT_NAME": experiment.name, PIPELINE_RUN_VARIABLE: run}
+    environment = {EXPERIMENT_VARIABLE: experiment.name, PIPELINE_RUN_VARIABLE: run}
     names = [name for name, _ in steps]
     services = {
         name: _service(step.command, [*step.needs, *names[max(place - lanes, 0) : max(place - lanes + 1, 0)]])

@@ -10,7 +10,7 @@ from kfp import dsl
 from kfp.dsl.base_component import BaseComponent
 from pydantic.fields import FieldInfo
 
-from components.component import close_run_component, documented, parameter_type, plain
+from components.component import close_run_component, documented, parameter_type, plain, with_interface
 from pipelines.resources import Resources, connect
 from pipelines.runner import KubeflowRunner
 from prunegap.cli.stage_command import bounds
@@ -50,18 +50,12 @@ def build_pipeline(experiment: Experiment, image: str, resources: Resources, *, 
             given = symbolic(experiment, dict(zip(inputs, channels, strict=True)))
             prune_and_compare(given, KubeflowRunner(image, resources, experiment.name, cache))
 
-    of.__name__ = "prune_and_compare"
-    of.__signature__ = inspect.Signature(  # pyright: ignore[reportFunctionMemberAccess]
-        [
-            inspect.Parameter(
-                one.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=one.default, annotation=one.type
-            )
-            for one in inputs.values()
-        ]
-    )
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    signature = [inspect.Parameter(one.name, kind, default=one.default, annotation=one.type) for one in inputs.values()]
     summary = f"Prune, fine-tune and compare methods: {experiment.name}."
-    of.__doc__ = documented(summary, {one.name: one.description for one in inputs.values()})
-    pipeline: Any = dsl.pipeline(name=pipeline_name(experiment))(of)
+    documentation = documented(summary, {one.name: one.description for one in inputs.values()})
+    given_to_kfp = with_interface(of, "prune_and_compare", documentation, signature)
+    pipeline: Any = dsl.pipeline(name=pipeline_name(experiment))(given_to_kfp)
     _drop_undeclared(pipeline.pipeline_spec)
     return pipeline
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipelines import LOCK
 from prunegap import __version__
 from prunegap.cli.entry import enter, show_comparison
 from prunegap.cli.experiment_file import read_experiment
@@ -22,7 +23,6 @@ from prunegap.tracking.environment import PIPELINE_RUN_VARIABLE
 if TYPE_CHECKING:
     from pipelines.local_run import Carrier
 
-LOCK = Path("docker/images.lock.json")
 DEFAULT_IMAGE = f"prunegap/stage:{__version__}"
 
 

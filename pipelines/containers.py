@@ -13,12 +13,13 @@ from docker.models.containers import Container
 from docker.types import DeviceRequest, Mount
 
 from prunegap.errors import UserError
+from prunegap.tracking.environment import EXPERIMENT_VARIABLE
 
 PASSED_ON = (
     "MLFLOW_TRACKING_URI",
     "MLFLOW_TRACKING_USERNAME",
     "MLFLOW_TRACKING_PASSWORD",
-    "MLFLOW_EXPERIMENT_NAME",
+    EXPERIMENT_VARIABLE,
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_ENDPOINT_URL_S3",

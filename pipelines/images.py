@@ -19,7 +19,6 @@ from prunegap.errors import UserError, did_you_mean
 
 TARGETS = ("objectstore", "mlflow", "stage")
 LOCAL = "prunegap"
-LOCK = Path("docker/images.lock.json")
 DIRTY = "-dirty"
 LATEST_BUILD = "dev"  # on the engine that built it, never pushed: what docker/.env.example names
 TAG_LENGTH = 12

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
+from pipelines import LOCK
 from pipelines.image_engine import open_engine
-from pipelines.images import DIRTY, LOCK, TARGETS, build_images, git_revision
+from pipelines.images import DIRTY, TARGETS, build_images, git_revision
 from prunegap.errors import UserError
 
 

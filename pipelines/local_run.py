@@ -29,7 +29,7 @@ from kfp.local.status import Status
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from prunegap.artifacts.manifest import MANIFEST
-from prunegap.cli.kubeflow_task import TaskInput
+from prunegap.cli.kubeflow_task import TASK, TaskInput
 from prunegap.errors import UserError
 
 LOG = "log.txt"
@@ -151,7 +151,7 @@ class LocalRun:
         return code
 
     def _name(self, command: list[str]) -> tuple[str, Path]:
-        if command[1] != "kubeflow-task":
+        if command[1] != TASK:
             return command[1], self.folder / command[1]
         task = TaskInput.parse(command[-1])
         return task.step or command[2], task.output_file.parent

@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from kfp import kubernetes
+from kfp import dsl, kubernetes
 from kfp.dsl import PipelineTask
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from components.component import artifact_type
 from prunegap.cli.explain import explain, yaml_key
 from prunegap.errors import UserError, did_you_mean
 from prunegap.stages.contract import CHECKPOINT_DIR, Stage
 from prunegap.tracking.environment import EXPERIMENT_VARIABLE, KUBEFLOW_RUN_VARIABLE
 
 DATA, CHECKPOINTS, SHARED_MEMORY = "/data", "/checkpoints", "/dev/shm"  # noqa: S108 - inside the container
-MODELS = {"dense_model", "sparse_model", "finetuned_model"}
 S3_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 MLFLOW_KEYS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 TRACKING_KEYS = ("MLFLOW_TRACKING_URI", "AWS_ENDPOINT_URL_S3")
@@ -93,7 +93,7 @@ def read_resources(name: str) -> Resources:
 
 def runs_network(stage: Stage[Any, Any, Any]) -> bool:
     """Whether a stage trains or evaluates a model: it reads or writes one."""
-    return any(port.kind in MODELS for port in (*stage.inputs, *stage.outputs))
+    return any(artifact_type(port.kind) is dsl.Model for port in (*stage.inputs, *stage.outputs))
 
 
 def equip(task: PipelineTask, resources: Resources, experiment: str, *, heavy: bool) -> None:

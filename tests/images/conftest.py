@@ -2,10 +2,9 @@
 
 import shutil
 import time
-from contextlib import closing
 
 import pytest
-from engine import ROOT, engine_or_skip, stage_image
+from engine import ROOT, stage_image
 
 from prunegap.errors import UserError
 
@@ -15,12 +14,6 @@ RESTRICTED = {
     "cap_drop": ["ALL"],
     "security_opt": ["no-new-privileges"],
 }
-
-
-@pytest.fixture(scope="session")
-def engine():
-    with closing(engine_or_skip()) as client:
-        yield client
 
 
 @pytest.fixture(scope="session")

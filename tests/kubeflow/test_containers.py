@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from engine import engine_or_skip, stage_image
+from engine import stage_image
 from recipes import recipe
 from same_figures import figures, models
 
@@ -19,12 +19,6 @@ import docker
 BIN = Path(sys.executable).parent
 pytestmark = pytest.mark.docker
 LONGER = ("prune.finetune_epochs=12", "seeds=[0]", "methods=[{method: ceag, dual_step_size: 0.03}]")
-
-
-@pytest.fixture(scope="module")
-def engine():
-    with closing(engine_or_skip()) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

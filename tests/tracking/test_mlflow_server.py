@@ -7,13 +7,11 @@ import re
 import time
 
 import pytest
+from tracking.one_step import NAME, TAGS
 
 from prunegap.errors import UserError
 from prunegap.tracking.mlflow_client import check_server
 from prunegap.tracking.session import upload
-
-NAME = "finetune/seed=0/sparsity=0.9/ceag"
-TAGS = {"prunegap.stage": "finetune", "prunegap.seed": "0", "prunegap.sparsity": "0.9", "prunegap.method": "ceag"}
 
 
 def run_epochs(tracker, epochs):

@@ -1,12 +1,10 @@
 """Truth: what MLflow's own API answers after steps that ran alone, in containers, told by their environment."""
 
 import pytest
+from tracking.one_step import NAME, TAGS
 
 from prunegap.errors import UserError
 from prunegap.tracking.stage import stage_tracker
-
-NAME = "finetune/seed=0/sparsity=0.9/ceag"
-TAGS = {"prunegap.stage": "finetune", "prunegap.seed": "0", "prunegap.sparsity": "0.9", "prunegap.method": "ceag"}
 
 
 def test_a_step_in_a_container_logs_to_the_run_it_is_given(server, open_session, view, tmp_path, monkeypatch):

@@ -25,6 +25,7 @@ from prunegap.errors import UserError
 from prunegap.pipeline import STAGES
 from prunegap.stages.contract import Port, Stage
 
+TASK = "kubeflow-task"
 METRICS = "metrics"
 STEP, TAGS = "step", "tags"
 MOST_METRICS = 64
@@ -32,7 +33,7 @@ PLACEHOLDER = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
 MOUNTS = {"gs://": "/gcs/", "minio://": "/minio/", "s3://": "/s3/"}
 
 
-@click.command("kubeflow-task")
+@click.command(TASK)
 @click.argument("stage", type=click.Choice([one.name for one in STAGES]), metavar="STAGE")
 @click.argument("executor_input", metavar="EXECUTOR_INPUT")
 def kubeflow_task(stage: str, executor_input: str) -> None:

@@ -30,6 +30,7 @@ def _read(path: Path) -> tuple[Image, list[str]]:
         images = mat["X"].transpose(3, 0, 1, 2)
         labels = mat["y"].astype(np.int64).reshape(-1) % 10  # the files call the digit 0 "10"
     except (OSError, ValueError, TypeError, KeyError, NotImplementedError) as error:
+        # What scipy raises for files that are cut, hold something else, lack a variable, or are of MATLAB 7.3.
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: not an SVHN file ({reason}); take a fresh copy") from None
     if images.dtype != np.uint8 or images.shape[1:] != (32, 32, 3) or len(images) != len(labels):

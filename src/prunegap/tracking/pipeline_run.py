@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from prunegap.errors import UserError
 from prunegap.tracking.addresses import ARTIFACTS, workspace_uri
+from prunegap.tracking.environment import KUBEFLOW_RUN_VARIABLE
 from prunegap.tracking.mlflow_client import connect
 from prunegap.tracking.mlflow_sink import PIPELINE_RUN_TAG, STAGE_TAG, MlflowSink
 from prunegap.tracking.sole_run import find_run, sole_run
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 STATE = "tracking.json"
 PIPELINE = "pipeline"
 KUBEFLOW_RUN_TAG = "kfp.pipeline_run_id"
-KUBEFLOW_TAGS = {KUBEFLOW_RUN_TAG: "KFP_RUN_ID", "kfp.pipeline_run_url": "KFP_RUN_URL"}
+KUBEFLOW_TAGS = {KUBEFLOW_RUN_TAG: KUBEFLOW_RUN_VARIABLE, "kfp.pipeline_run_url": "KFP_RUN_URL"}
 
 
 @dataclass(frozen=True)
