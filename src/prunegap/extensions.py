@@ -1,0 +1,84 @@
+"""What a package may add: one entry point in one of our groups, ours registered the same way.
+
+The names are read without importing anything, so that a command line can list and check them; the object behind
+a name is imported when it is used.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
+from pathlib import Path
+from typing import Any, Literal
+
+from prunegap.errors import UserError, did_you_mean
+
+Group = Literal["formulations", "pruning_rules", "controllers", "sources", "models", "statistics"]
+PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
+_SINGULAR: Mapping[str, str] = {
+    "formulations": "method",
+    "pruning_rules": "pruning rule",
+    "controllers": "controller",
+    "sources": "source",
+    "models": "model",
+    "statistics": "statistic",
+}
+
+
+@cache
+def extensions(group: Group) -> Mapping[str, EntryPoint]:
+    """Return the entry points of ``prunegap.<group>`` by name, in the order of their names.
+
+    Raises:
+        UserError: two packages add the same name.
+    """
+    full_name = f"prunegap.{group}"
+    found = {point.name: point for point in _ours(full_name)}
+    for point in entry_points(group=full_name):
+        known = found.setdefault(point.name, point)
+        if known.value != point.value:
+            raise UserError(
+                f"{_SINGULAR[group]} '{point.name}' is added twice, by {known.value} and {point.value}; "
+                "uninstall one of the two packages, or have one renamed"
+            )
+    return dict(sorted(found.items()))
+
+
+def extension(group: Group, name: str) -> Any:  # noqa: ANN401 - the group says what it is
+    """Import and return the object behind a name.
+
+    Raises:
+        UserError: no such name, or its package cannot be imported.
+    """
+    point = entry_point(group, name)
+    try:
+        return point.load()
+    except (ImportError, AttributeError) as error:
+        raise UserError(
+            f"{_SINGULAR[group]} '{name}' cannot be loaded from {point.value} ({error}); correct or uninstall its "
+            "package"
+        ) from error
+
+
+def entry_point(group: Group, name: str) -> EntryPoint:
+    """Return the entry point behind a name, nothing imported.
+
+    Raises:
+        UserError: no such name.
+    """
+    known = extensions(group)
+    if name not in known:
+        raise UserError(f"{_SINGULAR[group]} '{name}' is not known{did_you_mean(name, known)}")
+    return known[name]
+
+
+def _ours(group: str) -> list[EntryPoint]:
+    """Return our own entry points; in a source tree that is not installed, as pyproject.toml states them."""
+    try:
+        installed = [point for point in distribution("prunegap").entry_points if point.group == group]
+    except PackageNotFoundError:
+        installed = []
+    if installed or not PYPROJECT.is_file():
+        return installed
+    stated = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"].get("entry-points", {}).get(group, {})
+    return [EntryPoint(name, value, group) for name, value in stated.items()]
