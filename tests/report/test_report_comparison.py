@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from prunegap.errors import UserError
+from prunegap.estimate import Estimate
 from prunegap.report.comparison import summarise, write_comparison_csv
 from prunegap.report.groups import write_group_results_csv
 
@@ -45,8 +46,8 @@ def test_every_mean_and_sample_standard_deviation_equals_numpy(simulate):
         assert row.seeds == (3, 1, 4, 7)
         for split in ("train", "test"):
             for name in FIGURES:
-                values = np.array([getattr(run.splits[split], name) for run in runs])
-                figure = getattr(row.splits[split], name)
+                values = np.array([run.splits[split].value(name) for run in runs])
+                figure = row.splits[split][name]
                 assert figure.mean == pytest.approx(values.mean(), abs=1e-12)
                 assert figure.sd == pytest.approx(values.std(ddof=1), abs=1e-12)
                 assert figure.count == 4
@@ -64,7 +65,8 @@ def test_a_method_is_feasible_by_the_mean_over_seeds_and_not_by_a_vote(simulate)
     low, high, low_too = simulate(methods=("ceag",))
 
     def with_max_psi(run, value):
-        train = replace(run.splits["train"], max_psi=value, feasible=value <= run.tolerance)
+        overall = {**run.splits["train"].overall, "max_psi": Estimate(value)}
+        train = replace(run.splits["train"], overall=overall, feasible=value <= run.tolerance)
         return replace(run, splits={**run.splits, "train": train})
 
     mostly = [with_max_psi(low, 0.01), with_max_psi(high, 0.09), with_max_psi(low_too, 0.02)]
@@ -82,11 +84,12 @@ def test_the_csv_starts_with_the_published_columns_and_holds_percent(simulate, t
     assert len(set(header.split(","))) == len(header.split(","))
     for row, line in zip(rows, read(tmp_path / "comparison.csv"), strict=True):
         assert (line["sparsity_percent"], line["tolerance_percent"], line["seeds"]) == ("92.5", "3", "3")
-        assert line["feasible_on_train"] == ("yes" if row.splits["train"].max_psi.mean <= 0.03 else "no")
+        assert line["feasible_on_train"] == ("yes" if row.splits["train"]["max_psi"].mean <= 0.03 else "no")
         for split in ("train", "test"):
             for name in FIGURES:
                 scale = 1 if "loss" in name else 100
-                figure = getattr(row.splits[split], name)
+                figure = row.splits[split][name]
+                assert figure.sd is not None
                 assert float(line[f"{split}_{name}"]) == pytest.approx(scale * figure.mean, abs=6e-4)
                 assert float(line[f"{split}_{name}_sd"]) == pytest.approx(scale * figure.sd, abs=6e-4)
         assert float(line["seconds"]) == pytest.approx(row.seconds.mean, abs=1e-3)
@@ -113,7 +116,8 @@ def test_a_split_that_was_not_evaluated_is_blank(simulate, tmp_path):
 
 def test_no_figure_is_written_as_minus_zero(simulate, tmp_path):
     (run,) = simulate(methods=("nft",), seeds=(0,))
-    test = replace(run.splits["test"], overall_gap=-1e-9)
+    test = run.splits["test"]
+    test = replace(test, overall={**test.overall, "overall_gap": Estimate(-1e-9)})
     write_comparison_csv(summarise([replace(run, splits={"test": test})]), tmp_path / "comparison.csv")
     assert read(tmp_path / "comparison.csv")[0]["test_overall_gap"] == "0.000"
 
@@ -139,7 +143,7 @@ def test_group_results_hold_every_field_of_every_group_once(simulate, tmp_path):
             "churn",
             "excessive_loss",
         ):
-            value = getattr(group, name)
+            value = group.value(name)
             if group.name == "Others":
                 assert value is None
                 assert line[name] == ""

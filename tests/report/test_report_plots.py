@@ -8,11 +8,12 @@ import pytest
 from matplotlib.figure import Figure
 
 from prunegap.errors import UserError
+from prunegap.gaps import group_statistics
 from prunegap.report.comparison import summarise
 from prunegap.report.dynamics import plot_dynamics
 from prunegap.report.gallery import draw_all
 from prunegap.report.plot_style import label_text, method_styles
-from prunegap.report.plots import plot_group_gaps, plot_tradeoff
+from prunegap.report.plots import plot_groups, plot_tradeoff
 
 ALL_METHODS = (
     "nft",
@@ -31,6 +32,11 @@ ALL_METHODS = (
     "mine",
     "yours",
 )
+
+
+def plot_group_gaps(evaluations, sparsity):
+    gap = next(one for one in group_statistics() if one.name == "gap")
+    return plot_groups(evaluations, sparsity, gap)
 
 
 @pytest.fixture
@@ -70,12 +76,12 @@ def test_bars_stand_at_the_mean_gap_of_each_group_with_the_overall_gap_marked(si
     for axes, split in ((train, "train"), (test, "test")):
         for place, method in enumerate(("nft", "el_rb", "ceag")):
             runs = [run.splits[split] for run in evaluations if run.method == method]
-            gaps = 100 * np.array([[group.gap for group in run.groups] for run in runs])
+            gaps = 100 * np.array([[group.value("gap") for group in run.groups] for run in runs])
             bars = axes.containers[2 * place + 1]
             assert [bar.get_height() for bar in bars] == pytest.approx(gaps.mean(axis=0).tolist())
             ends = bars.errorbar.lines[2][0].get_segments()
             assert [(end[1][1] - end[0][1]) / 2 for end in ends] == pytest.approx(gaps.std(axis=0, ddof=1).tolist())
-            overall = 100 * np.mean([run.overall_gap for run in runs])
+            overall = 100 * np.mean([run.value("overall_gap") for run in runs])
             marks = [line for line in axes.collections if len(line.get_segments()) == 3]
             assert any(np.allclose([seg[0][1] for seg in line.get_segments()], overall) for line in marks)
 
@@ -86,7 +92,7 @@ def test_of_100_groups_the_16_worst_of_any_method_on_test_are_drawn(simulate, dr
     plot_group_gaps(evaluations, 0.9)
     labels = [label.get_text() for label in drawn[0].axes[1].get_xticklabels()]
     drawn_names = {label.replace("\n", " ") for label in labels}
-    excess = np.array([[group.excess_gap for group in run.splits["test"].groups] for run in evaluations])
+    excess = np.array([[group.value("excess_gap") for group in run.splits["test"].groups] for run in evaluations])
     rank = (-excess).argsort(axis=1, kind="stable").argsort(axis=1).min(axis=0)
     assert len(labels) == 16
     assert {names[place] for place in excess.argmax(axis=1)} <= drawn_names
@@ -101,8 +107,8 @@ def test_the_tradeoff_puts_each_method_at_its_means_with_a_line_at_the_tolerance
     for axes, split in zip(drawn[0].axes, ("train", "test"), strict=True):
         points = [container.lines[0] for container in axes.containers]
         figures = [row.splits[split] for row in rows]
-        assert [line.get_xdata()[0] for line in points] == [100 * one.accuracy.mean for one in figures]
-        assert [line.get_ydata()[0] for line in points] == [100 * one.max_psi.mean for one in figures]
+        assert [line.get_xdata()[0] for line in points] == [100 * one["accuracy"].mean for one in figures]
+        assert [line.get_ydata()[0] for line in points] == [100 * one["max_psi"].mean for one in figures]
         assert any(np.allclose(line.get_ydata(), 3.0) for line in axes.lines)
 
 

@@ -1,15 +1,22 @@
 """``evaluation``: a sparse model against its dense model, overall and per group, on every split.
 
-Fractions and nats inside; an estimate that does not exist (a group without examples) is ``None``.
+Fractions and nats inside; an estimate that does not exist (a group without examples) has the value ``None``. What
+each statistic is stands beside the values, so that they are read without what computed them.
 """
+
+from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prunegap.artifacts.manifest import write_json
+from prunegap.estimate import Estimate, Quantity, shown_in
+
+if TYPE_CHECKING:
+    from prunegap.gaps import Measures
 
 EVALUATION = "evaluation.json"
 EVALUATIONS = "evaluations.json"
@@ -17,41 +24,39 @@ EVALUATIONS = "evaluations.json"
 
 @dataclass(frozen=True)
 class GroupResult:
-    """One group on one split."""
+    """One group on one split: its size and its estimates by the name of the quantity."""
 
     name: str
     count: int
-    dense_accuracy: float | None
-    accuracy: float | None
-    dense_loss: float | None
-    loss: float | None
-    gap: float | None
-    excess_gap: float | None
-    churn: float | None
-    excessive_loss: float | None
+    estimates: Mapping[str, Estimate]
+
+    def value(self, name: str) -> float | None:
+        """Return the value of an estimate, None where there is none."""
+        return _value(self.estimates, name)
 
 
 @dataclass(frozen=True)
 class SplitResult:
     """All examples of one split; ``feasible``: max_psi is within the tolerance on this split."""
 
-    dense_accuracy: float
-    accuracy: float
-    dense_loss: float
-    loss: float
-    overall_gap: float
-    max_psi: float
-    psi_pw: float
-    churn: float
-    excessive_loss_spread: float
-    group_accuracy_spread: float
+    overall: Mapping[str, Estimate]
     feasible: bool
     groups: tuple[GroupResult, ...]
+
+    def value(self, name: str) -> float | None:
+        """Return the value of an overall estimate, None where there is none."""
+        return _value(self.overall, name)
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was run, and what came of it. ``seconds``: wall-clock of fine-tuning."""
+    """What was run, and what came of it.
+
+    Attributes:
+        seconds: wall-clock of fine-tuning.
+        overall_quantities: what the overall estimates of a split are, in order.
+        group_quantities: what the estimates of a group are, in order.
+    """
 
     dataset: str
     target: str
@@ -63,34 +68,98 @@ class Evaluation:
     method: str
     tolerance: float
     seconds: float
+    overall_quantities: Sequence[Quantity]
+    group_quantities: Sequence[Quantity]
     splits: Mapping[str, SplitResult]
+
+
+def split_result(measures: Measures, group_names: Sequence[str], tolerance: float) -> SplitResult:
+    """Turn the measures of one split into plain values; ``feasible``: max_psi is at most ``tolerance``."""
+    counts: list[int] = measures.pair.before.group_count.tolist()
+    return SplitResult(
+        overall=measures.overall_estimates(),
+        feasible=bool(measures.overall["max_psi"] <= tolerance),
+        groups=tuple(
+            GroupResult(name, count, estimates)
+            for name, count, estimates in zip(group_names, counts, measures.group_estimates(), strict=True)
+        ),
+    )
+
+
+def evaluation_metrics(evaluation: Evaluation) -> dict[str, float]:
+    """Return what a tracker shows of an evaluation: ``<split>/<name>`` and ``group_<name>_<split>/<group>``."""
+    overall = shown_in("tracking", evaluation.overall_quantities)
+    per_group = shown_in("tracking", evaluation.group_quantities)
+    metrics: dict[str, float | None] = {}
+    for split, result in evaluation.splits.items():
+        metrics |= {f"{split}/{one.name}": result.value(one.name) for one in overall}
+        metrics[f"{split}/feasible"] = float(result.feasible)
+        for one in per_group:
+            metrics |= {f"group_{one.name}_{split}/{group.name}": group.value(one.name) for group in result.groups}
+    return {name: value for name, value in metrics.items() if value is not None}
 
 
 def save_evaluation(folder: Path, evaluation: Evaluation) -> None:
     """Write ``evaluation.json`` into an artifact folder."""
-    write_json(folder / EVALUATION, asdict(evaluation))
+    write_json(folder / EVALUATION, plain(evaluation))
 
 
 def load_evaluation(folder: Path) -> Evaluation:
     """Read what :func:`save_evaluation` wrote."""
-    return _evaluation(json.loads((folder / EVALUATION).read_text()))
+    return evaluation_from(json.loads((folder / EVALUATION).read_text()))
 
 
 def save_evaluations(folder: Path, evaluations: Sequence[Evaluation]) -> None:
     """Write ``evaluations.json``: every evaluation of a comparison, in order."""
-    write_json(folder / EVALUATIONS, [asdict(evaluation) for evaluation in evaluations])
+    write_json(folder / EVALUATIONS, [plain(evaluation) for evaluation in evaluations])
 
 
 def load_evaluations(folder: Path) -> list[Evaluation]:
     """Read what :func:`save_evaluations` wrote."""
-    return [_evaluation(raw) for raw in json.loads((folder / EVALUATIONS).read_text())]
+    return [evaluation_from(raw) for raw in json.loads((folder / EVALUATIONS).read_text())]
 
 
-def _evaluation(raw: dict[str, Any]) -> Evaluation:
-    splits: Any = {name: _split(split) for name, split in raw["splits"].items()}
-    return Evaluation(**{**raw, "splits": splits})
+def plain(evaluation: Evaluation) -> dict[str, Any]:
+    """Return an evaluation as JSON values; limits that an estimate does not have are left out."""
+    raw = asdict(evaluation)
+    for split in raw["splits"].values():
+        split["overall"] = _without_blanks(split["overall"])
+        for group in split["groups"]:
+            group["estimates"] = _without_blanks(group["estimates"])
+    return raw
 
 
-def _split(raw: dict[str, Any]) -> SplitResult:
-    groups: Any = tuple(GroupResult(**group) for group in raw["groups"])
-    return SplitResult(**{**raw, "groups": groups})
+def evaluation_from(raw: Mapping[str, Any]) -> Evaluation:
+    """Return the evaluation that :func:`plain` wrote."""
+    fields: dict[str, Any] = {
+        **raw,
+        "overall_quantities": tuple(map(_quantity, raw["overall_quantities"])),
+        "group_quantities": tuple(map(_quantity, raw["group_quantities"])),
+        "splits": {name: _split(split) for name, split in raw["splits"].items()},
+    }
+    return Evaluation(**fields)
+
+
+def _quantity(raw: Mapping[str, Any]) -> Quantity:
+    fields: dict[str, Any] = {**raw, "places": tuple(raw["places"])}
+    return Quantity(**fields)
+
+
+def _split(raw: Mapping[str, Any]) -> SplitResult:
+    groups = tuple(GroupResult(one["name"], one["count"], _estimates(one["estimates"])) for one in raw["groups"])
+    return SplitResult(_estimates(raw["overall"]), raw["feasible"], groups)
+
+
+def _estimates(raw: Mapping[str, Mapping[str, Any]]) -> dict[str, Estimate]:
+    return {name: Estimate(**fields) for name, fields in raw.items()}
+
+
+def _without_blanks(raw: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {
+        name: {key: value for key, value in fields.items() if key == "value" or value not in (None, "")}
+        for name, fields in raw.items()
+    }
+
+
+def _value(estimates: Mapping[str, Estimate], name: str) -> float | None:
+    return estimates[name].value if name in estimates else None

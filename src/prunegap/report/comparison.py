@@ -7,33 +7,22 @@ train when its mean train ``max_psi`` is within the tolerance.
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
-from prunegap.artifacts.evaluation import Evaluation, SplitResult
+from prunegap.artifacts.evaluation import Evaluation, GroupResult, SplitResult
 from prunegap.errors import UserError
-from prunegap.report.seed_mean import SeedMean, mean_over_seeds, plain_percent
+from prunegap.estimate import Quantity, joined, shown_in
+from prunegap.report.seed_mean import SCALES, SeedMean, mean_of_known, mean_over_seeds, plain_percent
 
 PUBLISHED_FIGURES = ("accuracy", "psi_pw", "max_psi")
 OTHER_DISPARITIES = ("churn", "excessive_loss_spread", "group_accuracy_spread")
 CONTEXT_FIGURES = ("dense_accuracy", "overall_gap", "dense_loss", "loss")
-IN_NATS = frozenset({"excessive_loss_spread", "dense_loss", "loss"})
+OURS = PUBLISHED_FIGURES + OTHER_DISPARITIES + CONTEXT_FIGURES
 
-
-@dataclass(frozen=True)
-class SplitFigures:
-    """Every figure of one split over the seeds that have it (fractions; losses in nats)."""
-
-    dense_accuracy: SeedMean
-    accuracy: SeedMean
-    dense_loss: SeedMean
-    loss: SeedMean
-    overall_gap: SeedMean
-    max_psi: SeedMean
-    psi_pw: SeedMean
-    churn: SeedMean
-    excessive_loss_spread: SeedMean
-    group_accuracy_spread: SeedMean
+Figures: TypeAlias = Mapping[str, SeedMean]
+"""Every figure of one split over the seeds that have it, by name (fractions; losses in nats)."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +41,8 @@ class ComparisonRow:
     feasible_seeds: int | None
     achieved_sparsity: SeedMean
     seconds: SeedMean
-    splits: Mapping[str, SplitFigures]
+    quantities: Sequence[Quantity]
+    splits: Mapping[str, Figures]
 
 
 def summarise(evaluations: Iterable[Evaluation]) -> list[ComparisonRow]:
@@ -71,7 +61,8 @@ def _row(runs: Sequence[Evaluation]) -> ComparisonRow:
     _check_alike(runs)
     first = runs[0]
     names = dict.fromkeys(name for run in runs for name in run.splits)
-    splits = {name: _split_figures([run.splits[name] for run in runs if name in run.splits]) for name in names}
+    quantities = joined(run.overall_quantities for run in runs)
+    splits = {name: figures_of(quantities, [run.splits[name] for run in runs if name in run.splits]) for name in names}
     on_train = [run.splits["train"].feasible for run in runs if "train" in run.splits]
     return ComparisonRow(
         dataset=first.dataset,
@@ -82,17 +73,19 @@ def _row(runs: Sequence[Evaluation]) -> ComparisonRow:
         method=first.method,
         tolerance=first.tolerance,
         seeds=tuple(run.seed for run in runs),
-        feasible_on_train=splits["train"].max_psi.mean <= first.tolerance if on_train else None,
+        feasible_on_train=splits["train"]["max_psi"].mean <= first.tolerance if on_train else None,
         feasible_seeds=sum(on_train) if on_train else None,
         achieved_sparsity=mean_over_seeds([run.achieved_sparsity for run in runs]),
         seconds=mean_over_seeds([run.seconds for run in runs]),
+        quantities=quantities,
         splits=splits,
     )
 
 
-def _split_figures(results: Sequence[SplitResult]) -> SplitFigures:
-    names = [field.name for field in fields(SplitFigures)]
-    return SplitFigures(**{name: mean_over_seeds([getattr(one, name) for one in results]) for name in names})
+def figures_of(quantities: Sequence[Quantity], results: Sequence[SplitResult] | Sequence[GroupResult]) -> Figures:
+    """Average every quantity over the seeds that have an estimate."""
+    means = {one.name: mean_of_known([result.value(one.name) for result in results]) for one in quantities}
+    return {name: mean for name, mean in means.items() if mean is not None}
 
 
 def _check_alike(runs: Sequence[Evaluation]) -> None:
@@ -121,10 +114,27 @@ def write_comparison_csv(rows: Sequence[ComparisonRow], path: Path) -> None:
     """
     if not rows:
         raise UserError(f"{path.name}: no evaluation to compare; evaluate at least one method first")
-    write_records([_record(row) for row in rows], path)
+    quantities = joined(row.quantities for row in rows)
+    write_records([_record(row, quantities) for row in rows], path)
 
 
-def _record(row: ComparisonRow) -> dict[str, str]:
+def row_metrics(row: ComparisonRow) -> dict[str, float]:
+    """Return what a tracker shows of one method at one sparsity: means over seeds."""
+    return {
+        f"{row.method}_{row.sparsity * 100:g}/{split}_{one.name}": figures[one.name].mean
+        for split, figures in row.splits.items()
+        for one in shown_in("table", row.quantities)
+        if one.name in figures
+    }
+
+
+def _record(row: ComparisonRow, quantities: Sequence[Quantity]) -> dict[str, str]:
+    table = {one.name: one for one in quantities}
+    added = [name for name in table if name not in OURS]
+
+    def columns(split: str, names: Sequence[str]) -> dict[str, str]:
+        return _split_columns(row, split, [table[name] for name in names if name in table])
+
     feasible = "" if row.feasible_on_train is None else ("yes" if row.feasible_on_train else "no")
     return {
         "dataset": row.dataset,
@@ -134,27 +144,29 @@ def _record(row: ComparisonRow) -> dict[str, str]:
         "method": row.method,
         "tolerance_percent": plain_percent(row.tolerance),
         "feasible_on_train": feasible,
-        **_split_columns(row, "train", PUBLISHED_FIGURES),
-        **_split_columns(row, "test", PUBLISHED_FIGURES),
+        **columns("train", PUBLISHED_FIGURES),
+        **columns("test", PUBLISHED_FIGURES),
         "feasible_seeds": "" if row.feasible_seeds is None else str(row.feasible_seeds),
         "seeds": str(len(row.seeds)),
-        **_split_columns(row, "train", OTHER_DISPARITIES),
-        **_split_columns(row, "test", OTHER_DISPARITIES),
+        **columns("train", OTHER_DISPARITIES),
+        **columns("test", OTHER_DISPARITIES),
         **_columns("achieved_sparsity_percent", row.achieved_sparsity, 100),
         **_columns("seconds", row.seconds, 1),
         "model": row.model,
-        **_split_columns(row, "train", CONTEXT_FIGURES),
-        **_split_columns(row, "test", CONTEXT_FIGURES),
-        **_split_columns(row, "validation", PUBLISHED_FIGURES + OTHER_DISPARITIES + CONTEXT_FIGURES),
+        **columns("train", CONTEXT_FIGURES),
+        **columns("test", CONTEXT_FIGURES),
+        **columns("validation", OURS),
+        **columns("train", added),
+        **columns("test", added),
+        **columns("validation", added),
     }
 
 
-def _split_columns(row: ComparisonRow, split: str, names: Sequence[str]) -> dict[str, str]:
-    figures = row.splits.get(split)
+def _split_columns(row: ComparisonRow, split: str, quantities: Sequence[Quantity]) -> dict[str, str]:
+    figures = row.splits.get(split, {})
     columns: dict[str, str] = {}
-    for name in names:
-        figure = None if figures is None else getattr(figures, name)
-        columns |= _columns(f"{split}_{name}", figure, 1 if name in IN_NATS else 100)
+    for one in quantities:
+        columns |= _columns(f"{split}_{one.name}", figures.get(one.name), SCALES[one.unit])
     return columns
 
 

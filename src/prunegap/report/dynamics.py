@@ -3,17 +3,19 @@
 # pyright: reportUnknownMemberType=false
 # matplotlib leaves its keyword arguments untyped.
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from prunegap.artifacts.history import History, StepTrace
-from prunegap.constraints.formulation import FormulationSettings, constrained_method, constrained_methods
 from prunegap.errors import UserError
 from prunegap.report.plot_style import BLACK, COLOURS, GREY, label_text, new_figure, png, tidy
 from prunegap.report.seed_mean import plain_percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from prunegap.artifacts.history import History, StepTrace
 
 MAXIMUM = "maximum"
 LINE_COLOURS = tuple(colour for colour in COLOURS if colour not in {BLACK, GREY})
@@ -48,13 +50,15 @@ def plot_dynamics(history: History) -> bytes:
 
 
 def _measures_accuracy(history: History) -> bool:
+    from prunegap.constraints.formulation import FormulationSettings, constrained_method, constrained_methods
+
     if history.method not in constrained_methods():
         return False
     settings = FormulationSettings(tolerance=history.tolerance)
     return constrained_method(history.method).formulation(settings).measures == "accuracy"
 
 
-def _draw_lines(axes: "Axes", trace: StepTrace, values: Sequence[Sequence[float | None]], scale: float) -> None:
+def _draw_lines(axes: Axes, trace: StepTrace, values: Sequence[Sequence[float | None]], scale: float) -> None:
     has_maximum = trace.names[-1] == MAXIMUM
     constraints = trace.names[:-1] if has_maximum else trace.names
     others = len(constraints) - len(LINE_COLOURS)

@@ -1,20 +1,28 @@
 """All pictures of a comparison, each with its file name, caption and a text for those who cannot see it."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from prunegap.artifacts.evaluation import Evaluation
-from prunegap.artifacts.history import History
+from prunegap.estimate import Quantity, joined, shown_in
 from prunegap.report.comparison import ComparisonRow
 from prunegap.report.dynamics import plot_dynamics
 from prunegap.report.groups import sparsities_of
-from prunegap.report.plots import plot_group_gaps, plot_tradeoff
+from prunegap.report.plots import line_label, plot_groups, plot_tradeoff
 from prunegap.report.seed_mean import percent_text, plain_percent
+
+if TYPE_CHECKING:
+    from prunegap.artifacts.history import History
+
+GAP = "gap"
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG. ``name`` is a file name without ending; ``kind`` is ``gaps``, ``tradeoff`` or ``dynamics``."""
+    """A PNG. ``name`` is a file name without ending; ``kind`` is ``groups``, ``tradeoff`` or ``dynamics``."""
 
     kind: str
     name: str
@@ -32,29 +40,26 @@ def draw_all(
     Raises:
         UserError: no evaluation, or evaluations of different data.
     """
+    drawn = shown_in("plot", joined(one.group_quantities for one in evaluations))
     pictures: list[Picture] = []
     for sparsity in sparsities_of(evaluations):
-        pictures.append(_gaps(rows, evaluations, sparsity))
+        pictures += [_groups(rows, evaluations, sparsity, quantity) for quantity in drawn]
         pictures.append(_tradeoff(rows, sparsity))
     return pictures + [_dynamics(history) for history in _first_seeds(histories)]
 
 
-def _gaps(rows: Sequence[ComparisonRow], evaluations: Sequence[Evaluation], sparsity: float) -> Picture:
+def _groups(
+    rows: Sequence[ComparisonRow], evaluations: Sequence[Evaluation], sparsity: float, quantity: Quantity
+) -> Picture:
     at = f"{plain_percent(sparsity)} % sparsity"
+    meaning = "what stands above it is the group's excess" if quantity.name == GAP else "over all examples"
     caption = (
-        f"Accuracy gap of each group at {at}: how much accuracy the sparse model lost against the dense one. "
-        "A black line is the method's overall gap; what stands above it is the group's excess."
-        f"{_thin_lines(rows, sparsity)}"
+        f"{quantity.heading[:1].upper()}{quantity.heading[1:]} of each group at {at}. {quantity.description} "
+        f"A black line is the method's {line_label(quantity)}; {meaning}.{_thin_lines(rows, sparsity)}"
     )
-    alt = f"Bar chart of the accuracy gap of each group and method at {at}. {_figures(rows, sparsity)}"
-    return Picture(
-        "gaps",
-        f"group_gaps_{_in_name(sparsity)}",
-        sparsity,
-        caption,
-        alt,
-        plot_group_gaps(evaluations, sparsity),
-    )
+    alt = f"Bar chart of the {quantity.heading} of each group and method at {at}. {_figures(rows, sparsity)}"
+    name = f"group_{'gaps' if quantity.name == GAP else quantity.name}_{_in_name(sparsity)}"
+    return Picture("groups", name, sparsity, caption, alt, plot_groups(evaluations, sparsity, quantity))
 
 
 def _tradeoff(rows: Sequence[ComparisonRow], sparsity: float) -> Picture:
@@ -87,8 +92,8 @@ def _first_seeds(histories: Sequence[History]) -> list[History]:
 
 def _figures(rows: Sequence[ComparisonRow], sparsity: float) -> str:
     phrases = [
-        f"{row.method} on {split}: accuracy {percent_text(figures.accuracy)} %, "
-        f"max psi {percent_text(figures.max_psi)} points"
+        f"{row.method} on {split}: accuracy {percent_text(figures.get('accuracy'))} %, "
+        f"max psi {percent_text(figures.get('max_psi'))} points"
         for row in rows
         if row.sparsity == sparsity
         for split, figures in row.splits.items()

@@ -1,20 +1,25 @@
 """The comparison as one self-contained HTML page: no script, nothing fetched from anywhere."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prunegap.artifacts.evaluation import Evaluation
-from prunegap.artifacts.history import History
 from prunegap.report.comparison import ComparisonRow
 from prunegap.report.findings import CAVEAT, findings
 from prunegap.report.gallery import Picture, draw_all
-from prunegap.report.grids import comparison_grid, group_grid
+from prunegap.report.grids import comparison_grid, group_grid, group_quantities
 from prunegap.report.groups import check_one_problem, sparsities_of, splits_of
 from prunegap.report.html_parts import definitions_html, figure_html, page_html, table_html
 from prunegap.report.seed_mean import plain_percent
-from prunegap.report.terms import METHODS, TERMS
+from prunegap.report.terms import METHODS, terms
+
+if TYPE_CHECKING:
+    from prunegap.artifacts.history import History
 
 TITLE = "What pruning costs each group"
 
@@ -51,7 +56,7 @@ def write_html(
         _in_short(rows, evaluations, sparsities),
         _comparison(rows, splits_of(evaluations)),
         *(_sparsity_section(evaluations, sparsity, drawn) for sparsity in sparsities),
-        _terms(rows),
+        _terms(rows, evaluations),
         _provenance(rows, code_version, parameters or {}),
     ]
     path.write_text(page_html(TITLE, "".join(body)), encoding="utf-8")
@@ -84,7 +89,11 @@ def _sparsity_section(evaluations: Sequence[Evaluation], sparsity: float, pictur
     splits = splits_of([one for one in evaluations if one.sparsity == sparsity])
     parts = [f'<h2 id="{_anchor(sparsity)}">{plain_percent(sparsity)} % sparsity</h2>']
     parts += [figure_html(picture) for picture in here if picture.kind != "dynamics"]
-    parts += [table_html(group_grid(evaluations, sparsity, split)) for split in reversed(splits)]
+    parts += [
+        table_html(group_grid(evaluations, sparsity, split, quantity))
+        for quantity in group_quantities(evaluations)
+        for split in reversed(splits)
+    ]
     dynamics = "".join(figure_html(picture) for picture in here if picture.kind == "dynamics")
     if dynamics:
         parts.append(f"<details><summary>Multipliers and violations while fine-tuning</summary>{dynamics}</details>")
@@ -95,11 +104,11 @@ def _anchor(sparsity: float) -> str:
     return f"sparsity-{plain_percent(sparsity)}"
 
 
-def _terms(rows: Sequence[ComparisonRow]) -> str:
+def _terms(rows: Sequence[ComparisonRow], evaluations: Sequence[Evaluation]) -> str:
     shown = dict.fromkeys(row.method for row in rows)
     methods = {name: METHODS[name] for name in shown if name in METHODS}
     method_list = f"<h3>Methods</h3>{definitions_html(methods)}" if methods else ""
-    return f'<h2 id="terms">Terms</h2>{definitions_html(TERMS)}{method_list}'
+    return f'<h2 id="terms">Terms</h2>{definitions_html(terms(evaluations))}{method_list}'
 
 
 def _provenance(rows: Sequence[ComparisonRow], code_version: str, parameters: Mapping[str, object]) -> str:

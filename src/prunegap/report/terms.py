@@ -1,23 +1,17 @@
 """The terms of the report, and what each method does, in a sentence or two each."""
 
-TERMS = {
+from collections.abc import Sequence
+
+from prunegap.artifacts.evaluation import Evaluation
+from prunegap.estimate import Quantity, joined, shown_in
+
+SYMBOLS = {"excess_gap": "excess accuracy gap (EAG, psi)"}
+MODELS = {
     "dense model": "The classifier before pruning.",
     "sparse model": "The same classifier after the given share of its prunable weights was set to zero.",
     "sparsity": "Share of prunable weights that are zero.",
-    "accuracy gap": (
-        "Accuracy of the dense model minus accuracy of the sparse model on one group, in percentage "
-        "points. Positive: pruning hurt the group."
-    ),
-    "overall gap": "The accuracy gap over all examples.",
-    "excess accuracy gap (EAG, psi)": (
-        "A group's accuracy gap minus the overall gap: by how much more the group is hurt than the average."
-    ),
-    "max psi": (
-        "The largest excess accuracy gap of any group. It is found for each seed and then averaged, so it "
-        "can be larger than the averaged gap of every single group."
-    ),
-    "Psi_PW": "The largest difference between the accuracy gaps of two groups.",
-    "churn": ("Share of examples whose correctness differs between the dense and the sparse model, either way."),
+}
+JUDGEMENT = {
     "tolerance": "How much more than the average any group may lose, in percentage points.",
     "feasible on train": (
         "max psi on the training data, averaged over the seeds, is within the tolerance. Behind it stands "
@@ -27,6 +21,22 @@ TERMS = {
     "violation": "By how much a constraint is exceeded, measured while training.",
     "±": "Sample standard deviation over the seeds.",
 }
+
+
+def terms(evaluations: Sequence[Evaluation]) -> dict[str, str]:
+    """Return what the words of a report mean; the quantities are those its tables and plots show."""
+    groups = joined(one.group_quantities for one in evaluations)
+    overall = joined(one.overall_quantities for one in evaluations)
+    lines = {one.line for one in groups}
+    shown = [one for one in groups if {"table", "plot"} & set(one.places)]
+    shown += [one for one in overall if one.name in lines]
+    shown += [one for one in shown_in("table", overall) if one.name not in {group.name for group in shown}]
+    return MODELS | {_term(one): one.description for one in shown} | JUDGEMENT
+
+
+def _term(quantity: Quantity) -> str:
+    return SYMBOLS.get(quantity.name, quantity.heading)
+
 
 METHODS = {
     "nft": "Plain fine-tuning after pruning.",

@@ -8,7 +8,7 @@ from prunegap import __version__
 from prunegap.artifacts.evaluation import load_evaluation, save_evaluations
 from prunegap.artifacts.history import load_history
 from prunegap.artifacts.manifest import read_manifest
-from prunegap.report.comparison import ComparisonRow, summarise, write_comparison_csv
+from prunegap.report.comparison import row_metrics, summarise, write_comparison_csv
 from prunegap.report.gallery import draw_all
 from prunegap.report.groups import write_group_results_csv
 from prunegap.report.html import write_html
@@ -62,18 +62,8 @@ def compare(params: CompareParams, inputs: CompareInputs, outputs: CompareOutput
         pictures=pictures,
     )
     for row in rows:
-        tracker.log_metrics(_headline(row))
+        tracker.log_metrics(row_metrics(row))
     tracker.log_artifact(folder, "comparison")
-
-
-def _headline(row: ComparisonRow) -> dict[str, float]:
-    """Return what a tracker shows of one method at one sparsity: means over seeds."""
-    name = f"{row.method}_{row.sparsity * 100:g}"
-    return {
-        f"{name}/{split}_{key}": getattr(figures, key).mean
-        for split, figures in row.splits.items()
-        for key in ("accuracy", "max_psi", "psi_pw", "churn")
-    }
 
 
 def _provenance(params: CompareParams, inputs: CompareInputs) -> dict[str, object]:
