@@ -57,6 +57,8 @@ def simulated_evaluations(
                         sparsity=sparsity,
                         achieved_sparsity=sparsity + 0.001 * seed,
                         method=method,
+                        label="",
+                        summary=f"What {method} does.",
                         tolerance=tolerance,
                         seconds=100.0 + 10 * place + seed,
                         overall_quantities=tuple(map(quantity_of, overall_statistics())),
@@ -92,7 +94,8 @@ def simulated_history(
         trail.append([float(value) for value in multipliers])
     trace = StepTrace((*names, "maximum"), tuple(range(steps)), rows, trail)
     entry = EpochEntry(5, 0.01, sparsity, 0.4, 0.9, None, {}, {}, 0.0, 1.0)
-    return History(method, seed, sparsity, tolerance, (entry,), trace)
+    measures = "loss" if method.startswith("el") else "accuracy"
+    return History(method, "", measures, seed, sparsity, tolerance, (entry,), trace)
 
 
 @pytest.fixture

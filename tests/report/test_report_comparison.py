@@ -8,7 +8,7 @@ import pytest
 
 from prunegap.errors import UserError
 from prunegap.estimate import Estimate
-from prunegap.report.comparison import summarise, write_comparison_csv
+from prunegap.report.comparison import row_metrics, summarise, write_comparison_csv
 from prunegap.report.groups import write_group_results_csv
 
 PUBLISHED_HEADER = (
@@ -97,6 +97,25 @@ def test_the_csv_starts_with_the_published_columns_and_holds_percent(simulate, t
         assert line["validation_accuracy"] == ""
 
 
+def test_a_label_is_the_name_in_rows_and_files_and_keeps_runs_of_one_method_apart(simulate, tmp_path):
+    plain = simulate(methods=("ceag",))
+    labelled = [replace(run, label="ceag_k5") for run in plain]
+    rows = summarise([*plain, *labelled])
+    assert [(row.method, row.label, row.shown_name, len(row.seeds)) for row in rows] == [
+        ("ceag", "", "ceag", 3),
+        ("ceag", "ceag_k5", "ceag_k5", 3),
+    ]
+    write_comparison_csv(rows, tmp_path / "comparison.csv")
+    assert [line["method"] for line in read(tmp_path / "comparison.csv")] == ["ceag", "ceag_k5"]
+    write_group_results_csv(labelled, tmp_path / "group_results.csv")
+    assert {line["method"] for line in read(tmp_path / "group_results.csv")} == {"ceag_k5"}
+    assert row_metrics(rows[1]).keys() == {
+        f"ceag_k5_90/{split}_{name}"
+        for split in ("train", "test")
+        for name in ("accuracy", "max_psi", "psi_pw", "churn")
+    }
+
+
 def test_one_seed_leaves_standard_deviations_blank(simulate, tmp_path):
     write_comparison_csv(summarise(simulate(seeds=(0,))), tmp_path / "comparison.csv")
     for line in read(tmp_path / "comparison.csv"):
@@ -157,6 +176,8 @@ def test_runs_that_cannot_be_averaged_are_refused_in_one_line(simulate, tmp_path
         summarise([first, first])
     with pytest.raises(UserError, match=r"tolerances of 1 and 3 points cannot be averaged"):
         summarise([first, replace(second, tolerance=0.01)])
+    with pytest.raises(UserError, match=r"method 'ceag' at 90 %.*runs of ceag and nft share this name"):
+        summarise([first, replace(second, method="nft", label="ceag")])
     with pytest.raises(UserError, match=r"models other and small_cnn cannot be averaged"):
         summarise([first, replace(second, model="other")])
     with pytest.raises(UserError, match=r"comparison.csv: no evaluation to compare"):

@@ -151,6 +151,15 @@ def test_the_page_holds_whatever_splits_there_are(page, splits):
     assert f"on {splits[-1]}, to" in words
 
 
+def test_the_methods_shown_are_explained_by_their_own_words_and_no_other(simulate, tmp_path):
+    labelled = [replace(one, label="quick") if one.method == "ceag" else one for one in simulate()]
+    silent = [replace(one, summary="") if one.method == "nft" else one for one in labelled]
+    write_html(summarise(silent), silent, [], tmp_path / "page.html", code_version="0")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    after = " ".join(Page(text).text).split("Methods", 1)[1].split("Provenance")[0]
+    assert " ".join(after.split()) == "el_rb What el_rb does. quick (ceag) What ceag does."
+
+
 def test_tolerances_that_differ_by_method_are_named_with_the_method(simulate):
     evaluations = [replace(one, tolerance=0.5) if one.method == "nft" else one for one in simulate()]
     found = findings(summarise(evaluations), evaluations, 0.9)

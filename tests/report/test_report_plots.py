@@ -1,7 +1,7 @@
 """Plots. Truth: what matplotlib was asked to draw, read back as numbers, and PNG headers decoded by hand."""
 
 import struct
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -32,6 +32,12 @@ ALL_METHODS = (
     "mine",
     "yours",
 )
+
+
+@dataclass(frozen=True)
+class Shown:
+    method: str
+    shown_name: str
 
 
 def plot_group_gaps(evaluations, sparsity):
@@ -133,6 +139,18 @@ def test_a_loss_violation_is_not_shown_as_points(simulate_history, drawn):
     assert last == pytest.approx(history.trace.violations[-1][0])
 
 
+@pytest.mark.parametrize(("method", "shown"), [("ceag", ("points", 100)), ("el_rb", ("as measured", 1))])
+@pytest.mark.parametrize("label", ["", "mine", "nft"])
+def test_the_unit_of_violations_is_the_methods_whatever_it_is_called(simulate_history, drawn, method, shown, label):
+    unit, scale = shown
+    history = replace(simulate_history(method=method, steps=30), label=label)
+    plot_dynamics(history)
+    multipliers, violations = drawn[0].axes
+    assert violations.get_ylabel() == f"violation ({unit})"
+    assert violations.lines[0].get_ydata()[-1] == pytest.approx(scale * history.trace.violations[-1][0])
+    assert multipliers.get_title(loc="left").startswith(f"Multipliers: {label or method}, 90 %")
+
+
 def test_a_history_without_constraints_is_refused_alone_and_skipped_in_the_gallery(simulate, simulate_history):
     plain = replace(simulate_history(method="nft"), trace=None)
     with pytest.raises(UserError, match=r"method 'nft' recorded no constraints"):
@@ -151,10 +169,18 @@ def test_a_history_without_constraints_is_refused_alone_and_skipped_in_the_galle
 
 
 def test_every_method_looks_different_and_the_same_whatever_is_drawn_beside_it():
-    styles = method_styles(ALL_METHODS)
+    styles = method_styles([Shown(name, name) for name in ALL_METHODS])
     assert len({(style.colour, style.marker) for style in styles.values()}) == len(ALL_METHODS)
     assert len({(style.colour, style.hatch) for style in styles.values()}) == len(ALL_METHODS)
-    assert method_styles(("ceag", "nft"))["ceag"] == styles["ceag"]
+    assert method_styles([Shown("ceag", "ceag"), Shown("nft", "nft")])["ceag"] == styles["ceag"]
+
+
+def test_a_label_is_no_disguise_for_another_methods_look():
+    styles = method_styles([Shown("ceag", "nft"), Shown("ceag", "ceag"), Shown("ceag", "ceag_k5")])
+    usual = method_styles([Shown("nft", "nft"), Shown("ceag", "ceag")])
+    assert styles["ceag"] == usual["ceag"]
+    assert styles["nft"] != usual["nft"]
+    assert len(set(styles.values())) == 3
 
 
 def test_names_are_wrapped_and_never_read_as_mathematics(simulate):

@@ -77,8 +77,8 @@ def evaluated(seed=0, method="nft") -> Evaluation:
     overall, group = (tuple(map(quantity_of, table())) for table in (overall_statistics, group_statistics))
     return Evaluation(
         dataset="faces", target="race", group="age", model="small_cnn", seed=seed, sparsity=0.9,
-        achieved_sparsity=0.9, method=method, tolerance=0.1, seconds=1.0, overall_quantities=overall,
-        group_quantities=group, splits={"train": result, "test": result},
+        achieved_sparsity=0.9, method=method, label="", summary="", tolerance=0.1, seconds=1.0,
+        overall_quantities=overall, group_quantities=group, splits={"train": result, "test": result},
     )  # fmt: skip
 
 

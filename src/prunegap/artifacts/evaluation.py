@@ -53,6 +53,9 @@ class Evaluation:
     """What was run, and what came of it.
 
     Attributes:
+        method: the method of fine-tuning.
+        label: its name in tables and plots; empty: the method's.
+        summary: what the method does, for readers.
         seconds: wall-clock of fine-tuning.
         overall_quantities: what the overall estimates of a split are, in order.
         group_quantities: what the estimates of a group are, in order.
@@ -66,11 +69,18 @@ class Evaluation:
     sparsity: float
     achieved_sparsity: float
     method: str
+    label: str
+    summary: str
     tolerance: float
     seconds: float
     overall_quantities: Sequence[Quantity]
     group_quantities: Sequence[Quantity]
     splits: Mapping[str, SplitResult]
+
+    @property
+    def shown_name(self) -> str:
+        """The method's name in tables and plots."""
+        return self.label or self.method
 
 
 def split_result(measures: Measures, group_names: Sequence[str], tolerance: float) -> SplitResult:

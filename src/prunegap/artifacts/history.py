@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from prunegap.artifacts.manifest import write_json
 from prunegap.training.records import EpochEntry, StepTrace
@@ -18,14 +19,29 @@ HISTORY = "history.json"
 
 @dataclass(frozen=True)
 class History:
-    """The epochs and the step trace of one fine-tuning (``trace`` is None without constraints)."""
+    """The epochs and the step trace of one fine-tuning.
+
+    Attributes:
+        method: the method of fine-tuning.
+        label: its name in tables and plots; empty: the method's.
+        measures: what the violations are differences of, ``accuracy`` (fractions) or ``loss`` (nats); empty without
+            constraints.
+        trace: None without constraints.
+    """
 
     method: str
+    label: str
+    measures: Literal["accuracy", "loss", ""]
     seed: int
     sparsity: float
     tolerance: float
     epochs: Sequence[EpochEntry]
     trace: StepTrace | None
+
+    @property
+    def shown_name(self) -> str:
+        """The method's name in tables and plots."""
+        return self.label or self.method
 
 
 def save_history(folder: Path, history: History) -> None:

@@ -113,7 +113,9 @@ def _cell(
 
     def one(method: FinetuneParams) -> tuple[FinetuneOutputs, EvaluateOutputs]:
         tolerance = method.tolerance if level.tolerance is None else level.tolerance
-        name, named = f"{cell}-{method.shown_name}", tags | {"method": method.shown_name}
+        name, named = f"{cell}-{method.shown_name}", tags | {"method": method.method}
+        if method.label:
+            named["label"] = method.label
         finetuned = runner.run(
             f"finetune-{name}",
             finetune,

@@ -35,6 +35,8 @@ class ComparisonRow:
     model: str
     sparsity: float
     method: str
+    label: str
+    summary: str
     tolerance: float
     seeds: tuple[int, ...]
     feasible_on_train: bool | None
@@ -44,16 +46,21 @@ class ComparisonRow:
     quantities: Sequence[Quantity]
     splits: Mapping[str, Figures]
 
+    @property
+    def shown_name(self) -> str:
+        """The method's name in tables and plots."""
+        return self.label or self.method
+
 
 def summarise(evaluations: Iterable[Evaluation]) -> list[ComparisonRow]:
-    """Group by data set, target, group, sparsity and method, in order of first appearance.
+    """Group by data set, target, group, sparsity and method (by its label), in order of first appearance.
 
     Raises:
-        UserError: a seed given twice, or runs of one row that differ in tolerance or model.
+        UserError: a seed given twice, or runs of one row that differ in method, tolerance or model.
     """
     groups: dict[tuple[str, str, str, float, str], list[Evaluation]] = {}
     for one in evaluations:
-        groups.setdefault((one.dataset, one.target, one.group, one.sparsity, one.method), []).append(one)
+        groups.setdefault((one.dataset, one.target, one.group, one.sparsity, one.shown_name), []).append(one)
     return [_row(runs) for runs in groups.values()]
 
 
@@ -71,6 +78,8 @@ def _row(runs: Sequence[Evaluation]) -> ComparisonRow:
         model=first.model,
         sparsity=first.sparsity,
         method=first.method,
+        label=first.label,
+        summary=first.summary,
         tolerance=first.tolerance,
         seeds=tuple(run.seed for run in runs),
         feasible_on_train=splits["train"]["max_psi"].mean <= first.tolerance if on_train else None,
@@ -89,7 +98,7 @@ def figures_of(quantities: Sequence[Quantity], results: Sequence[SplitResult] | 
 
 
 def _check_alike(runs: Sequence[Evaluation]) -> None:
-    what = f"method '{runs[0].method}' at {plain_percent(runs[0].sparsity)} % sparsity"
+    what = f"method '{runs[0].shown_name}' at {plain_percent(runs[0].sparsity)} % sparsity"
     seeds = [run.seed for run in runs]
     twice = next((seed for seed in seeds if seeds.count(seed) > 1), None)
     if twice is not None:
@@ -97,6 +106,10 @@ def _check_alike(runs: Sequence[Evaluation]) -> None:
     if len(tolerances := {run.tolerance for run in runs}) > 1:
         values = " and ".join(plain_percent(value) for value in sorted(tolerances))
         raise UserError(f"{what}: tolerances of {values} points cannot be averaged; compare one at a time")
+    if len(methods := {run.method for run in runs}) > 1:
+        raise UserError(
+            f"{what}: runs of {' and '.join(sorted(methods))} share this name and cannot be averaged; give each a label"
+        )
     if len(models := {run.model for run in runs}) > 1:
         raise UserError(
             f"{what}: models {' and '.join(sorted(models))} cannot be averaged; compare one model at a time"
@@ -121,7 +134,7 @@ def write_comparison_csv(rows: Sequence[ComparisonRow], path: Path) -> None:
 def row_metrics(row: ComparisonRow) -> dict[str, float]:
     """Return what a tracker shows of one method at one sparsity: means over seeds."""
     return {
-        f"{row.method}_{row.sparsity * 100:g}/{split}_{one.name}": figures[one.name].mean
+        f"{row.shown_name}_{row.sparsity * 100:g}/{split}_{one.name}": figures[one.name].mean
         for split, figures in row.splits.items()
         for one in shown_in("table", row.quantities)
         if one.name in figures
@@ -141,7 +154,7 @@ def _record(row: ComparisonRow, quantities: Sequence[Quantity]) -> dict[str, str
         "target": row.target,
         "group": row.group,
         "sparsity_percent": plain_percent(row.sparsity),
-        "method": row.method,
+        "method": row.shown_name,
         "tolerance_percent": plain_percent(row.tolerance),
         "feasible_on_train": feasible,
         **columns("train", PUBLISHED_FIGURES),

@@ -32,14 +32,14 @@ def plot_dynamics(history: History) -> bytes:
     """
     trace = history.trace
     if trace is None or not trace.steps:
-        raise UserError(f"method '{history.method}' recorded no constraints; name a constrained method")
-    scale, unit = (100.0, "points") if _measures_accuracy(history) else (1.0, "as measured")
+        raise UserError(f"method '{history.shown_name}' recorded no constraints; name a constrained method")
+    scale, unit = (100.0, "points") if history.measures == "accuracy" else (1.0, "as measured")
     figure = new_figure(10.0, 5.6)
     upper, lower = figure.subplots(2, 1, sharex=True)
     _draw_lines(upper, trace, trace.multipliers, 1.0)
     _draw_lines(lower, trace, trace.violations, scale)
     lower.axhline(0, color="#a00000", linewidth=1.1, linestyle=":")
-    what = f"{history.method}, {plain_percent(history.sparsity)} % sparsity, seed {history.seed}"
+    what = f"{history.shown_name}, {plain_percent(history.sparsity)} % sparsity, seed {history.seed}"
     tidy(upper, label_text(f"Multipliers: {what}", 100))
     tidy(lower, f"Violations, {unit}: above the dotted line a constraint is broken")
     upper.set_ylabel("multiplier")
@@ -47,15 +47,6 @@ def plot_dynamics(history: History) -> bytes:
     lower.set_xlabel("step")
     figure.legend(*upper.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=9)
     return png(figure)
-
-
-def _measures_accuracy(history: History) -> bool:
-    from prunegap.constraints.formulation import FormulationSettings, constrained_method, constrained_methods
-
-    if history.method not in constrained_methods():
-        return False
-    settings = FormulationSettings(tolerance=history.tolerance)
-    return constrained_method(history.method).formulation(settings).measures == "accuracy"
 
 
 def _draw_lines(axes: Axes, trace: StepTrace, values: Sequence[Sequence[float | None]], scale: float) -> None:

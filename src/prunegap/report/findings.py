@@ -45,7 +45,7 @@ def findings(rows: Sequence[ComparisonRow], evaluations: Sequence[Evaluation], s
     splits = splits_of([one for one in evaluations if one.sparsity == sparsity])
     split = "test" if "test" in splits or not splits else splits[-1]
     methods = method_groups(evaluations, sparsity, split)
-    hurt = tuple((one.method, _hurt_sentence(one, split)) for one in methods)
+    hurt = tuple((one.shown_name, _hurt_sentence(one, split)) for one in methods)
     return Findings(sparsity, _feasibility([row for row in rows if row.sparsity == sparsity]), split, hurt)
 
 
@@ -64,7 +64,7 @@ def _feasibility(rows: Sequence[ComparisonRow]) -> str:
 def _with_disparity(row: ComparisonRow, with_tolerance: bool) -> str:
     disparity = f"max psi {percent_text(row.splits['train'].get('max_psi'), with_sd=False)}"
     limit = f", tolerance {plain_percent(row.tolerance)}" if with_tolerance else ""
-    return f"{row.method} ({disparity}{limit})"
+    return f"{row.shown_name} ({disparity}{limit})"
 
 
 def _hurt_sentence(method: MethodGroups, split: str) -> str:

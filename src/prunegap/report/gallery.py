@@ -74,9 +74,9 @@ def _tradeoff(rows: Sequence[ComparisonRow], sparsity: float) -> Picture:
 
 
 def _dynamics(history: History) -> Picture:
-    what = f"{history.method} at {plain_percent(history.sparsity)} % sparsity, seed {history.seed}"
+    what = f"{history.shown_name} at {plain_percent(history.sparsity)} % sparsity, seed {history.seed}"
     caption = f"{what}: how the multipliers of the constraints answered their violations while fine-tuning."
-    name = f"dynamics_{history.method}_{_in_name(history.sparsity)}_seed{history.seed}"
+    name = f"dynamics_{history.shown_name}_{_in_name(history.sparsity)}_seed{history.seed}"
     alt = f"Line charts of multipliers and violations over the steps of {what}."
     return Picture("dynamics", name, history.sparsity, caption, alt, plot_dynamics(history))
 
@@ -84,7 +84,7 @@ def _dynamics(history: History) -> Picture:
 def _first_seeds(histories: Sequence[History]) -> list[History]:
     first: dict[tuple[float, str], History] = {}
     for history in histories:
-        key = history.sparsity, history.method
+        key = history.sparsity, history.shown_name
         if history.trace is not None and history.trace.steps and (key not in first or history.seed < first[key].seed):
             first[key] = history
     return list(first.values())
@@ -92,7 +92,7 @@ def _first_seeds(histories: Sequence[History]) -> list[History]:
 
 def _figures(rows: Sequence[ComparisonRow], sparsity: float) -> str:
     phrases = [
-        f"{row.method} on {split}: accuracy {percent_text(figures.get('accuracy'))} %, "
+        f"{row.shown_name} on {split}: accuracy {percent_text(figures.get('accuracy'))} %, "
         f"max psi {percent_text(figures.get('max_psi'))} points"
         for row in rows
         if row.sparsity == sparsity

@@ -67,7 +67,7 @@ def overview_grid(rows: Sequence[ComparisonRow]) -> Grid:
 
 
 def _names(row: ComparisonRow) -> tuple[Cell, Cell]:
-    return Cell(plain_percent(row.sparsity)), Cell(row.method, "name")
+    return Cell(plain_percent(row.sparsity)), Cell(row.shown_name, "name")
 
 
 def _heading(quantity: Quantity) -> str:
@@ -130,14 +130,14 @@ def group_grid(
     """
     methods = method_groups(evaluations, sparsity, split)
     names = list(dict.fromkeys(name for method in methods for name in method.groups))
-    worst = {method.method: worst_group(method) for method in methods}
+    worst = {method.shown_name: worst_group(method) for method in methods}
     limit = max(WORST_GROUP_ROWS, len(set(worst.values())))
     shown = worst_first(methods)[:limit] if len(names) > MAX_GROUP_ROWS else names
     rows = tuple(
         (
             Cell(name, "name"),
             Cell(_count(methods, name)),
-            *(_group_cell(method, name, worst[method.method], quantity, with_sd) for method in methods),
+            *(_group_cell(method, name, worst[method.shown_name], quantity, with_sd) for method in methods),
         )
         for name in shown
     )
@@ -145,7 +145,7 @@ def group_grid(
     unit = f", in {text}" if (text := unit_text(quantity)) else ""
     return Grid(
         title=f"{title} on {split} at {plain_percent(sparsity)} % sparsity{unit}",
-        headings=("group", "examples", *(method.method for method in methods)),
+        headings=("group", "examples", *(method.shown_name for method in methods)),
         rows=rows,
         note=_group_note(quantity, len(shown), len(names)),
     )

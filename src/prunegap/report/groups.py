@@ -26,7 +26,7 @@ class GroupFigures:
 class MethodGroups:
     """All groups under one method at one sparsity on one split, in the data set's order."""
 
-    method: str
+    shown_name: str
     tolerance: float
     overall: Figures
     groups: Mapping[str, GroupFigures]
@@ -68,24 +68,24 @@ def method_groups(evaluations: Sequence[Evaluation], sparsity: float, split: str
     runs: dict[str, list[Evaluation]] = {}
     for one in evaluations:
         if one.sparsity == sparsity and split in one.splits:
-            runs.setdefault(one.method, []).append(one)
+            runs.setdefault(one.shown_name, []).append(one)
     if not runs:
         known = ", ".join(plain_percent(value) for value in sparsities_of(evaluations))
         raise UserError(
             f"nothing was evaluated on split '{split}' at {plain_percent(sparsity)} % sparsity; "
             f"sparsities: {known}; splits: {', '.join(splits_of(evaluations))}"
         )
-    return [_method_groups(method, split, of_method) for method, of_method in runs.items()]
+    return [_method_groups(split, of_method) for of_method in runs.values()]
 
 
-def _method_groups(method: str, split: str, runs: Sequence[Evaluation]) -> MethodGroups:
+def _method_groups(split: str, runs: Sequence[Evaluation]) -> MethodGroups:
     quantities = joined(run.group_quantities for run in runs)
     results: dict[str, list[GroupResult]] = {}
     for run in runs:
         for group in run.splits[split].groups:
             results.setdefault(group.name, []).append(group)
     return MethodGroups(
-        method=method,
+        shown_name=runs[0].shown_name,
         tolerance=runs[0].tolerance,
         overall=figures_of(joined(run.overall_quantities for run in runs), [run.splits[split] for run in runs]),
         groups={
@@ -141,7 +141,7 @@ def _group_records(run: Evaluation, quantities: Sequence[Quantity]) -> list[dict
         "model": run.model,
         "seed": str(run.seed),
         "sparsity_percent": plain_percent(run.sparsity),
-        "method": run.method,
+        "method": run.shown_name,
         "tolerance_percent": plain_percent(run.tolerance),
     }
     return [

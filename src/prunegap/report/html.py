@@ -16,7 +16,7 @@ from prunegap.report.grids import comparison_grid, group_grid, group_quantities
 from prunegap.report.groups import check_one_problem, sparsities_of, splits_of
 from prunegap.report.html_parts import definitions_html, figure_html, page_html, table_html
 from prunegap.report.seed_mean import plain_percent
-from prunegap.report.terms import METHODS, terms
+from prunegap.report.terms import methods, terms
 
 if TYPE_CHECKING:
     from prunegap.artifacts.history import History
@@ -56,7 +56,7 @@ def write_html(
         _in_short(rows, evaluations, sparsities),
         _comparison(rows, splits_of(evaluations)),
         *(_sparsity_section(evaluations, sparsity, drawn) for sparsity in sparsities),
-        _terms(rows, evaluations),
+        _terms(evaluations),
         _provenance(rows, code_version, parameters or {}),
     ]
     path.write_text(page_html(TITLE, "".join(body)), encoding="utf-8")
@@ -104,10 +104,9 @@ def _anchor(sparsity: float) -> str:
     return f"sparsity-{plain_percent(sparsity)}"
 
 
-def _terms(rows: Sequence[ComparisonRow], evaluations: Sequence[Evaluation]) -> str:
-    shown = dict.fromkeys(row.method for row in rows)
-    methods = {name: METHODS[name] for name in shown if name in METHODS}
-    method_list = f"<h3>Methods</h3>{definitions_html(methods)}" if methods else ""
+def _terms(evaluations: Sequence[Evaluation]) -> str:
+    shown = methods(evaluations)
+    method_list = f"<h3>Methods</h3>{definitions_html(shown)}" if shown else ""
     return f'<h2 id="terms">Terms</h2>{definitions_html(terms(evaluations))}{method_list}'
 
 
@@ -119,7 +118,7 @@ def _provenance(rows: Sequence[ComparisonRow], code_version: str, parameters: Ma
         "target": first.target,
         "groups": first.group,
         "model": ", ".join(dict.fromkeys(row.model for row in rows)),
-        "methods": ", ".join(dict.fromkeys(row.method for row in rows)),
+        "methods": ", ".join(dict.fromkeys(row.shown_name for row in rows)),
         "seeds": ", ".join(map(str, seeds)),
         "code version": code_version,
     }

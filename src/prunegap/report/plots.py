@@ -47,12 +47,12 @@ def plot_groups(evaluations: Sequence[Evaluation], sparsity: float, quantity: Qu
     panels = {split: method_groups(evaluations, sparsity, split) for split in splits or splits_of(evaluations)}
     names, count = _drawn_groups(list(panels.values())[-1])
     chosen = "" if count == len(names) else f": the {len(names)} groups hurt most on {list(panels)[-1]}, of {count}"
-    styles = method_styles([one.method for one in evaluations])
+    styles = method_styles(evaluations)
     figure = new_figure(min(11.0, max(7.5, 1.6 + 0.11 * len(names) * (len(styles) + 2))), 0.9 + 2.9 * len(panels))
     all_axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
     for axes, (split, methods) in zip(all_axes, panels.items(), strict=True):
         for place, method in enumerate(methods):
-            _draw_bars(axes, method, names, (place, len(methods)), style=styles[method.method], quantity=quantity)
+            _draw_bars(axes, method, names, (place, len(methods)), style=styles[method.shown_name], quantity=quantity)
         axes.axhline(0, color="black", linewidth=0.8)
         axes.set_xticks(range(len(names)), _tick_labels(names, figure.get_figwidth()), fontsize=TICK_FONT_SIZE)
         axes.set_xlim(-0.6, len(names) - 0.4)
@@ -101,7 +101,7 @@ def _draw_bars(
         edgecolor="white",
         linewidth=0.3,
         error_kw={"elinewidth": 0.9, "capsize": 2, "capthick": 0.9, "ecolor": "#222222"},
-        label=label_text(method.method, 24),
+        label=label_text(method.shown_name, 24),
     )
     whole = method.overall.get(quantity.line or quantity.name)
     if whole is None:
@@ -143,13 +143,13 @@ def plot_tradeoff(rows: Sequence[ComparisonRow], sparsity: float) -> bytes:
     splits = [name for name in ("train", "validation", "test") if any(name in row.splits for row in drawn)]
     if not splits:
         raise UserError(f"nothing was evaluated at {plain_percent(sparsity)} % sparsity; name one that was")
-    styles = method_styles([row.method for row in rows])
+    styles = method_styles(rows)
     figure = new_figure(1.2 + 4.4 * len(splits), 4.3)
     all_axes = figure.subplots(1, len(splits), squeeze=False)[0]
     for axes, split in zip(all_axes, splits, strict=True):
         for row in drawn:
             if split in row.splits:
-                _draw_point(axes, row, split, styles[row.method])
+                _draw_point(axes, row, split, styles[row.shown_name])
         for place, tolerance in enumerate(sorted({row.tolerance for row in drawn})):
             label = TOLERANCE if place == 0 else None
             axes.axhline(100 * tolerance, color="#a00000", linestyle="--", linewidth=1.1, label=label)
@@ -181,7 +181,7 @@ def _draw_point(axes: "Axes", row: ComparisonRow, split: str, style: MethodStyle
         markersize=8,
         markeredgecolor="white",
         markeredgewidth=0.6,
-        label=label_text(row.method, 24),
+        label=label_text(row.shown_name, 24),
         elinewidth=0.9,
         capsize=2,
         capthick=0.9,

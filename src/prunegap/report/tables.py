@@ -43,7 +43,7 @@ def group_table(evaluations: Sequence[Evaluation], sparsity: float, split: str) 
         UserError: evaluations of different data, or nothing evaluated at ``sparsity`` on ``split``.
     """
     check_one_problem(evaluations)
-    methods = {one.method for one in evaluations if one.sparsity == sparsity}
+    methods = {one.shown_name for one in evaluations if one.sparsity == sparsity}
     with_sd = len(methods) <= MOST_METHODS_WITH_SD
     grids = [
         group_grid(evaluations, sparsity, split, quantity, with_sd=with_sd)

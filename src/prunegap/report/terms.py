@@ -1,4 +1,4 @@
-"""The terms of the report, and what each method does, in a sentence or two each."""
+"""The terms of a report and its methods, in a sentence or two each; quantities and methods bring their own text."""
 
 from collections.abc import Sequence
 
@@ -38,22 +38,10 @@ def _term(quantity: Quantity) -> str:
     return SYMBOLS.get(quantity.name, quantity.heading)
 
 
-METHODS = {
-    "nft": "Plain fine-tuning after pruning.",
-    "nft_es": "Plain fine-tuning, stopped at its best epoch.",
-    "el": "Fine-tuning with every group's loss held equal to the overall loss, measured on the batch.",
-    "el_rb": "As el, measured with replay buffers.",
-    "ceag": "Fine-tuning with every group's excess accuracy gap within the tolerance, with replay buffers.",
-    "ceag_no_rb": "As ceag, measured on the batch alone.",
-    "celg": "Fine-tuning with every group's excess loss gap held within a tolerance.",
-    "max_gap": "Fine-tuning with one constraint: Psi_PW within the tolerance.",
-    "pairwise": "Fine-tuning with the gaps of every two groups held within the tolerance of each other.",
-    "equal_eag": "Fine-tuning with every excess accuracy gap held at zero.",
-    "approx_equal_eag": "Fine-tuning with the size of every excess accuracy gap held within the tolerance.",
-    "two_sided_eag": "As approx_equal_eag, with a multiplier for each side.",
-    "tran_full": "Fine-tuning with gradient norms and largest Hessian eigenvalues of groups held equal.",
-    "fair_before": "Equal group losses while training the dense model.",
-    "fair_after": "Equal group losses while fine-tuning the sparse model.",
-    "fair_both": "Equal group losses before and after pruning.",
-    "fairgrape": "Pruning that shares the kept weights by their importance for each group.",
-}
+def methods(evaluations: Sequence[Evaluation]) -> dict[str, str]:
+    """Return what each method that is shown does; a labelled one carries its method's name too."""
+    return {
+        f"{one.label} ({one.method})" if one.label not in {"", one.method} else one.method: one.summary
+        for one in evaluations
+        if one.summary
+    }

@@ -209,6 +209,7 @@ def _save(params: FinetuneParams, outputs: FinetuneOutputs, stored: StoredModel,
     metadata: dict[str, Any] = {
         "prune": stored.metadata["prune"],
         "finetune": params.model_dump(mode="json"),
+        "summary": find_method(params.method).summary,
         "sparsity": state.entries[-1].sparsity,
         "epoch": kept,
         "seconds": sum(entry.seconds for entry in state.entries),
@@ -217,5 +218,14 @@ def _save(params: FinetuneParams, outputs: FinetuneOutputs, stored: StoredModel,
     trace = None if state.dual is None or state.tracer is None else state.tracer.trace(state.dual.names)
     save_history(
         outputs.history,
-        History(params.shown_name, seed, sparsity, params.tolerance, tuple(state.entries), trace),
+        History(
+            method=params.method,
+            label=params.label,
+            measures="" if state.dual is None else state.dual.formulation.measures,
+            seed=seed,
+            sparsity=sparsity,
+            tolerance=params.tolerance,
+            epochs=tuple(state.entries),
+            trace=trace,
+        ),
     )
