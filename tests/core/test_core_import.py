@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 BLOCKED = [
-    "pydantic", "mlflow", "boto3", "PIL", "pyarrow", "sklearn", "matplotlib", "click", "rich", "yaml",
+    "pydantic", "mlflow", "boto3", "PIL", "pyarrow", "sklearn", "matplotlib", "click", "rich", "yaml", "jinja2",
     "jaxtyping", "beartype", "kfp", "docker",
 ]  # fmt: skip
 

@@ -27,11 +27,11 @@ def terms(evaluations: Sequence[Evaluation]) -> dict[str, str]:
     """Return what the words of a report mean; the quantities are those its tables and plots show."""
     groups = joined(one.group_quantities for one in evaluations)
     overall = joined(one.overall_quantities for one in evaluations)
-    lines = {one.line for one in groups}
-    shown = [one for one in groups if {"table", "plot"} & set(one.places)]
-    shown += [one for one in overall if one.name in lines]
-    shown += [one for one in shown_in("table", overall) if one.name not in {group.name for group in shown}]
-    return MODELS | {_term(one): one.description for one in shown} | JUDGEMENT
+    shown: list[Quantity] = []
+    for group in groups:
+        if {"table", "plot"} & set(group.places):
+            shown += [group, *(one for one in overall if one.name == group.line)]
+    return MODELS | {_term(one): one.description for one in [*shown, *shown_in("table", overall)]} | JUDGEMENT
 
 
 def _term(quantity: Quantity) -> str:
