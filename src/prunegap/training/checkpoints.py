@@ -1,10 +1,13 @@
 """A checkpoint: the whole state of a training between two epochs, in one file that is never half-written."""
 
+from __future__ import annotations
+
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from prunegap.training.run import TrainingState
-from prunegap.training.tree import load_tree, save_tree
+if TYPE_CHECKING:
+    from prunegap.training.run import TrainingState
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +28,8 @@ class Checkpoint:
         """Bring ``state`` to where the checkpoint stands; False if there is none that fits."""
         if not self.path.exists():
             return False
+        from prunegap.training.tree import load_tree
+
         stored = load_tree(self.path)
         if stored["fingerprint"] != self.fingerprint:
             return False
@@ -34,4 +39,6 @@ class Checkpoint:
 
     def save(self, state: TrainingState) -> None:
         """Replace the checkpoint by the present state."""
+        from prunegap.training.tree import save_tree
+
         save_tree(self.path, {"fingerprint": self.fingerprint, "state": state.state_dict()})
