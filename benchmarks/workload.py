@@ -16,7 +16,7 @@ from prunegap.pruning.magnitude import prune_layerwise
 from prunegap.pruning.masks import MaskedParameters, dense_masks, norms_after, prunable_weights, with_norm_masks
 from prunegap.training.methods import find_method
 from prunegap.training.recipe import Recipe
-from prunegap.training.records import StepTracer
+from prunegap.training.step_tracer import StepTracer
 from prunegap.training.run import TrainingPlan, TrainingState
 
 CLASSES = 10

@@ -82,10 +82,10 @@ class _Reader(ast.NodeVisitor):
         if isinstance(node, ast.stmt | ast.Module | ast.ExceptHandler | ast.match_case):
             super().generic_visit(node)
 
-    def visit_Import(self, node: ast.Import) -> None:  # noqa: N802 - ast's name
+    def visit_Import(self, node: ast.Import) -> None:
         self.imports |= {alias.name for alias in node.names}
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:  # noqa: N802 - ast's name
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         base = node.module or ""
         if node.level:
             anchor = self._package.split(".")[: -(node.level - 1) or None]

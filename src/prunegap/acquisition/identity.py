@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from prunegap.acquisition.weights_file import OWN_MODEL, OWN_WEIGHTS, weights_file
-from prunegap.artifacts.identity import UNKNOWN
-from prunegap.artifacts.manifest import sha256_of
+from prunegap.digests import UNKNOWN, sha256_of
 from prunegap.errors import UserError
 
 

@@ -56,9 +56,7 @@ class SplitResult:
 
 
 @dataclass(frozen=True)
-class Evaluation(
-    Artifact, kind="evaluation", views={"groups": "groups.md"}, tracked="files", judges="finetuned_model"
-):
+class Evaluation(Artifact, kind="evaluation", views={"groups": "groups.md"}, tracked="files", judges="finetuned_model"):
     """What was run, and what came of it.
 
     Attributes:

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-UNKNOWN = "unknown"
-"""Digest of something outside that cannot be looked at now: it counts as unchanged."""
+from prunegap.digests import UNKNOWN
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from prunegap.artifacts.identity import Identity
+from prunegap.digests import sha256_of
 from prunegap.errors import UserError
 
 SCHEMA_VERSION = 2
@@ -179,7 +180,8 @@ def manifest_at(path: Path) -> Manifest:
     raw: dict[str, Any] = json.loads((path / MANIFEST).read_text())
     if raw["schema_version"] != SCHEMA_VERSION:  # its fields may be others; kind and version can be told
         return Manifest(raw["kind"], raw["schema_version"], {}, Identity(), {})
-    return Manifest(**{**raw, "identity": Identity(**raw["identity"])})
+    typed: dict[str, Any] = {"identity": Identity(**raw["identity"])}
+    return Manifest(**{**raw, **typed})
 
 
 def check(path: Path, kind: str) -> Manifest:
@@ -204,12 +206,6 @@ def check(path: Path, kind: str) -> Manifest:
 
 def _made_again(path: Path) -> str:
     return f"delete {path} and run the stage that wrote it, or the whole run, again"
-
-
-def sha256_of(path: Path) -> str:
-    """Return the hexadecimal sha256 of a file, read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_json(path: Path, value: object) -> None:

@@ -62,8 +62,9 @@ class Pruning:
         from prunegap.data.augment import Augmentation
         from prunegap.training.recipe import Recipe
 
-        recipe = Recipe(**{**raw["recipe"], "milestones": tuple(raw["recipe"]["milestones"])})
-        return cls(**{**raw, "recipe": recipe, "augmentation": Augmentation(**raw["augmentation"])})
+        recipe: dict[str, Any] = {**raw["recipe"], "milestones": tuple(raw["recipe"]["milestones"])}
+        typed: dict[str, Any] = {"recipe": Recipe(**recipe), "augmentation": Augmentation(**raw["augmentation"])}
+        return cls(**{**raw, **typed})
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ class Finetuning:
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> Self:
         """Return what ``dataclasses.asdict`` made plain."""
-        return cls(**{**raw, "pruning": Pruning.of(raw["pruning"])})
+        typed: dict[str, Any] = {"pruning": Pruning.of(raw["pruning"])}
+        return cls(**{**raw, **typed})
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from prunegap.stages.contract import Port, Stage
 
 TASK = "kubeflow-task"
 METRICS = "metrics"
-STEP, TAGS = "step", "tags"
+STEP, TAGS, MADE_FROM = "step", "tags", "made_from"
 MOST_METRICS = 64
 PLACEHOLDER = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
 MOUNTS = {"gs://": "/gcs/", "minio://": "/minio/", "s3://": "/s3/"}

@@ -109,5 +109,7 @@ def constrained_method(name: str) -> ConstrainedMethod:
     extension("formulations", name)
     if name not in _METHODS:
         module = entry_point("formulations", name).value
-        raise UserError(f"method '{name}': {module} registers no method of that name; decorate one with @method('{name}')")
+        raise UserError(
+            f"method '{name}': {module} registers no method of that name; decorate one with @method('{name}')"
+        )
     return _METHODS[name]

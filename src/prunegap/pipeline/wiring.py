@@ -76,9 +76,7 @@ def _dense(experiment: Experiment, runner: Runner, data: Handles, seed: int | No
     dataset = data["dataset"]
     acquired = runner.run(f"acquire_dense{suffix}", acquire_dense, params, {"dataset": dataset}, tags)
     known = {"dataset": dataset, "dense_model": acquired["dense_model"]}
-    measured = runner.run(
-        f"measure_baseline{suffix}", measure_baseline, experiment.measure_baseline, known, tags
-    )
+    measured = runner.run(f"measure_baseline{suffix}", measure_baseline, experiment.measure_baseline, known, tags)
     return known | {"baseline": measured["baseline"]}
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from prunegap.artifacts.history import History, StepTrace
 from prunegap.constraints.formulation import FormulationSettings, constrained_method
-from prunegap.extensions import extensions
 from prunegap.errors import UserError
+from prunegap.extensions import extensions
 from prunegap.report.plot_style import BLACK, COLOURS, GREY, label_text, new_figure, png, tidy
 from prunegap.report.seed_mean import plain_percent
 

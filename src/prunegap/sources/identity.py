@@ -5,8 +5,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from prunegap.artifacts.identity import UNKNOWN
-from prunegap.artifacts.manifest import sha256_of
+from prunegap.digests import UNKNOWN, sha256_of
 from prunegap.errors import UserError
 from prunegap.remote.listing import Entry, listing
 from prunegap.sources.location import file_at

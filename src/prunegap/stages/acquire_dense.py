@@ -86,7 +86,9 @@ class Acquired:
 
 
 @stage
-def acquire_dense(params: AcquireDenseParams, dataset: Dataset, checkpoint: Checkpoint, tracker: Tracker) -> Acquired:
+def acquire_dense(
+    params: AcquireDenseParams, dataset: Dataset, *, checkpoint: Checkpoint, tracker: Tracker
+) -> Acquired:
     """Train a dense model, or take its weights from a file, the web, S3, torchvision or MLflow."""
     from prunegap.artifacts.model import StoredModel
     from prunegap.models.spec import ModelSpec

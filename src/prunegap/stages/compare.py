@@ -25,9 +25,7 @@ class CompareParams(StageParams):
 
 
 @stage
-def compare(
-    params: CompareParams, evaluations: tuple[Evaluation, ...], histories: tuple[History, ...]
-) -> Comparison:
+def compare(params: CompareParams, evaluations: tuple[Evaluation, ...], histories: tuple[History, ...]) -> Comparison:
     """Compare the methods over seeds: tables, plots and an HTML report."""
     from prunegap.report.gallery import draw_all
     from prunegap.report.html import write_html

@@ -10,7 +10,7 @@ import shutil
 import time
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -111,9 +111,7 @@ class Stage(Generic[S, R]):
     @property
     def views(self) -> tuple[View, ...]:
         """What of the outputs is worth a look."""
-        return tuple(
-            View(name, port.name, file) for port in self.outputs for name, file in port.artifact.views.items()
-        )
+        return tuple(View(name, port.name, file) for port in self.outputs for name, file in port.artifact.views.items())
 
     def identity(self, params: StageParams, inputs: Paths) -> Identity:
         """Return what the stage's result is made from now.
@@ -122,8 +120,12 @@ class Stage(Generic[S, R]):
             UserError: an input is not there, or not what it should be.
         """
         digests = {name: read_manifest(path, kind).digest for name, kind, path in artifacts_of(self.inputs, inputs)}
+        return replace(self.surroundings(params), parameters=params.effective(), inputs=digests)
+
+    def surroundings(self, params: StageParams) -> Identity:
+        """Return what the stage's result is made from now besides its parameters and inputs: data and code."""
         code = {OUR_CODE: code_digest(self.function.__module__), **library_versions(), **params.code()}
-        return Identity(params.effective(), digests, params.outside(), code)
+        return Identity(outside=params.outside(), code=code)
 
     def changes(self, now: Identity, outputs: Paths, *, keep_code: bool = False) -> Sequence[str] | None:
         """Return the names of what has changed since the outputs were made: none where they are up to date.

@@ -83,6 +83,7 @@ def finetune(
     dataset: Dataset,
     baseline: Baseline,
     sparse_model: SparseModel,
+    *,
     checkpoint: Checkpoint,
     tracker: Tracker,
 ) -> Finetuned:
@@ -96,7 +97,7 @@ def finetune(
     splits = {name: split.to(device) for name, split in data.splits.items()}
     method = find_method(params.method)
     reference = dense_reference(baseline, data, device)
-    plan = _plan(params, pruning, method, data, splits, reference)
+    plan = _plan(params, sparse_model.trained_by, method, data, splits=splits, reference=reference)
     state = _pruned_state(params, sparse_model, plan, device)
     if method.constrained is not None:
         steps = (pruning.recipe.epochs - pruning.gmp_epochs) * -(-len(splits["train"]) // pruning.recipe.batch_size)
@@ -119,6 +120,7 @@ def _plan(
     pruning: Pruning,
     method: Method,
     data: GroupedDataset,
+    *,
     splits: Mapping[str, Split],
     reference: DenseReference,
 ) -> TrainingPlan:

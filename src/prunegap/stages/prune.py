@@ -58,6 +58,7 @@ def prune(
     dataset: Dataset,
     dense_model: DenseModel,
     baseline: Baseline,
+    *,
     checkpoint: Checkpoint,
     tracker: Tracker,
 ) -> Pruned:

@@ -71,4 +71,6 @@ def find_method(name: str) -> Method:
 
 def method_code(name: str) -> dict[str, str]:
     """Return the digest of a method's formulation, which no import of ours leads to; none for a plain method."""
-    return {} if name in PLAIN else {f"the code of method {name}": code_digest(entry_point("formulations", name).module)}
+    return (
+        {} if name in PLAIN else {f"the code of method {name}": code_digest(entry_point("formulations", name).module)}
+    )
