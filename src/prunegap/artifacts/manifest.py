@@ -105,10 +105,10 @@ def _put_in_place(staging: Path, target: Path) -> None:
         except OSError as error:
             if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
                 raise
+            old = staging_beside(target)
             with contextlib.suppress(FileNotFoundError):  # another attempt took it away first
-                old = staging_beside(target)
                 target.replace(old)
-                shutil.rmtree(old)
+            shutil.rmtree(old)
         else:
             return
 

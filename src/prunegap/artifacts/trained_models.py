@@ -95,7 +95,7 @@ class Finetuning:
 
 
 @dataclass(frozen=True)
-class DenseModel(Artifact, kind="dense_model", kubeflow="Model", tracked="model"):
+class DenseModel(Artifact, kind="dense_model", kubeflow="Model", tracked="model", meets_other=["dataset"]):
     """A dense network."""
 
     network: StoredModel
@@ -113,7 +113,7 @@ class DenseModel(Artifact, kind="dense_model", kubeflow="Model", tracked="model"
 
 
 @dataclass(frozen=True)
-class SparseModel(Artifact, kind="sparse_model", kubeflow="Model", tracked="model"):
+class SparseModel(Artifact, kind="sparse_model", kubeflow="Model", tracked="model", meets_other=["dataset"]):
     """A network as GMP left it, at the start of the first epoch at its final sparsity.
 
     Attributes:
@@ -150,7 +150,7 @@ class SparseModel(Artifact, kind="sparse_model", kubeflow="Model", tracked="mode
 
 
 @dataclass(frozen=True)
-class FinetunedModel(Artifact, kind="finetuned_model", kubeflow="Model"):
+class FinetunedModel(Artifact, kind="finetuned_model", kubeflow="Model", meets_other=["dataset"]):
     """A sparse network after fine-tuning with one method."""
 
     network: StoredModel
