@@ -11,7 +11,6 @@ from torch import nn
 from prunegap.acquisition.fetch import fetch_weights
 from prunegap.acquisition.fit import fit_weights
 from prunegap.acquisition.read import read_weights
-from prunegap.acquisition.web import shown
 from prunegap.artifacts.dataset import load_dataset
 from prunegap.artifacts.model import save_model
 from prunegap.constraints.dual import DualSettings, DualState
@@ -20,7 +19,8 @@ from prunegap.data.grouped import GroupedDataset, Split
 from prunegap.errors import UserError, did_you_mean
 from prunegap.models.build import NAMES, build
 from prunegap.models.spec import ModelSpec
-from prunegap.sources.registry import default_cache_dir
+from prunegap.remote.location import default_cache_dir
+from prunegap.remote.web import shown
 from prunegap.stages.contract import (
     NO_EFFECT,
     DatasetPath,

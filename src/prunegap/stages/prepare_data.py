@@ -9,8 +9,9 @@ from pydantic import Field, field_validator
 from prunegap.artifacts.dataset import save_dataset
 from prunegap.errors import did_you_mean
 from prunegap.progress import track
+from prunegap.remote.location import default_cache_dir
 from prunegap.sources.pack import pack
-from prunegap.sources.registry import SourceOptions, default_cache_dir, open_source, source_names
+from prunegap.sources.registry import SourceOptions, open_source, source_names
 from prunegap.stages.contract import NO_EFFECT, DatasetPath, StageParams, stage
 from prunegap.tracking.protocol import Tracker
 

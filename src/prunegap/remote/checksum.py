@@ -7,6 +7,12 @@ from pathlib import Path
 from prunegap.errors import UserError
 
 
+def sha256_of(path: Path) -> str:
+    """Return the hexadecimal sha256 of a file, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def wanted_digits(sha256: str) -> str:
     """Return the digits to compare with, in lower case; empty for no check.
 
@@ -21,7 +27,7 @@ def wanted_digits(sha256: str) -> str:
 
 def matches(path: Path, wanted: str) -> bool:
     """Whether the file is there and its sha256 begins with ``wanted``; never for empty digits."""
-    return bool(wanted) and path.is_file() and _sha256(path).startswith(wanted)
+    return bool(wanted) and path.is_file() and sha256_of(path).startswith(wanted)
 
 
 def check_sha256(path: Path, wanted: str, source: str) -> None:
@@ -32,14 +38,9 @@ def check_sha256(path: Path, wanted: str, source: str) -> None:
     """
     if not wanted:
         return
-    found = _sha256(path)
+    found = sha256_of(path)
     if not found.startswith(wanted):
         raise UserError(
             f"{source}: sha256 is {found}, expected {wanted}; the file is another one or damaged: "
             "fetch it again or correct the sha256"
         )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
