@@ -13,7 +13,7 @@ def write_atomically(path: Path, *, durable: bool = False) -> Generator[Path]:
     """Yield a path beside ``path`` to write to; at the end it is renamed to ``path``, or removed after an error.
 
     No two writers are given the same one, so each of two at one place leaves a whole file. It has the suffix of
-    ``path`` and is not there yet: who opens it decides its permissions.
+    ``path`` and is not there yet: who opens it decides its permissions. An error of the file system names ``path``.
 
     Args:
         path: where the file appears; one that is there already is replaced.
@@ -27,6 +27,10 @@ def write_atomically(path: Path, *, durable: bool = False) -> Generator[Path]:
             with beside.open("rb") as file:
                 os.fsync(file.fileno())
         beside.replace(path)
+    except OSError as error:
+        if error.filename == str(beside):
+            error.filename = str(path)
+        raise
     finally:
         beside.unlink(missing_ok=True)
 

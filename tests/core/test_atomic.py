@@ -39,6 +39,12 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(error, tmp_pat
     assert (tmp_path / "a").read_text() == "old"
 
 
+def test_a_folder_that_is_not_there_is_told_by_the_name_the_caller_knows(tmp_path: Path):
+    with pytest.raises(FileNotFoundError) as caught, write_atomically(tmp_path / "none" / "a") as beside:
+        beside.write_text("x")
+    assert caught.value.filename == str(tmp_path / "none" / "a")
+
+
 def test_two_writers_at_one_place_never_share_a_file(tmp_path: Path):
     path = tmp_path / "a"
     with write_atomically(path) as first:

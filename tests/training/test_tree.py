@@ -1,5 +1,6 @@
 """Truth: the tree that was saved, and a torch optimizer that goes on as if nothing had happened."""
 
+import errno
 import math
 import os
 import stat
@@ -149,12 +150,16 @@ def test_values_that_would_change_type_are_refused(value, tmp_path: Path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path):
-    save_tree(tmp_path / "a", 1)
-    (tmp_path / "a.partial").mkdir()
-    with pytest.raises(IsADirectoryError):
-        save_tree(tmp_path / "a", 2)
-    assert load_tree(tmp_path / "a") == 1
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(tensor: torch.Tensor) -> memoryview:
+        raise OSError(errno.ENOSPC, "full")
+
+    write_tensors(tmp_path / "a", {"x": torch.ones(1)})
+    monkeypatch.setattr("prunegap.training.tree._bytes", full)
+    with pytest.raises(OSError, match="full"):
+        write_tensors(tmp_path / "a", {"x": torch.zeros(1)})
+    assert float(read_tensors(tmp_path / "a")[0]["x"]) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_other_users_may_read_the_file_as_the_umask_says(tmp_path: Path):

@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from prunegap.atomic import write_atomically
+from prunegap.digests import sha256_of
 from prunegap.errors import UserError
 
 SCHEMA_VERSION = 1
@@ -151,17 +153,11 @@ def _made_again(path: Path) -> str:
     return f"delete {path} and run the stage that wrote it, or the whole run, again"
 
 
-def sha256_of(path: Path) -> str:
-    """Return the hexadecimal sha256 of a file, read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def write_json(path: Path, value: object) -> None:
     """Write ``value`` as indented JSON beside ``path`` and rename it into place."""
-    beside = path.with_name(path.name + ".partial")
-    beside.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
-    beside.replace(path)
+    text = json.dumps(value, indent=1, allow_nan=False) + "\n"
+    with write_atomically(path) as beside:
+        beside.write_text(text)
 
 
 ADVICE = {

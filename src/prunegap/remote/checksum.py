@@ -1,16 +1,10 @@
 """Is a file the one that was meant? By its sha256, whole or its first digits."""
 
-import hashlib
 import re
 from pathlib import Path
 
+from prunegap.digests import sha256_of
 from prunegap.errors import UserError
-
-
-def sha256_of(path: Path) -> str:
-    """Return the hexadecimal sha256 of a file, read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def wanted_digits(sha256: str) -> str:

@@ -5,7 +5,6 @@ Types come back as they were: integer keys stay integers, tuples stay tuples, fl
 """
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -14,6 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from prunegap.atomic import write_atomically
 from prunegap.errors import UserError
 
 Tree: TypeAlias = "bool | int | float | str | Tensor | list[Any] | tuple[Any, ...] | Mapping[Any, Any] | None"
@@ -87,15 +87,11 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
         end += size
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % ALIGNMENT)
-    beside = path.with_name(path.name + ".partial")
-    with beside.open("wb") as file:
+    with write_atomically(path, durable=True) as beside, beside.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for name in order:
             for piece in _pieces(tensors[name].detach()):
                 file.write(_bytes(piece.cpu().contiguous()))
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
 
 
 def _pieces(tensor: Tensor) -> tuple[Tensor, ...]:
