@@ -18,11 +18,11 @@ FUNCTIONS = {
     "seal": ["seal"],
     "read": [
         *("load_dataset", "load_model", "load_outcomes", "load_training_state"),
-        *("load_evaluation", "load_history", "load_tree"),
+        *("load_evaluation", "load_history", "load_checkpoint"),
     ],
     "write": [
         *("save_dataset", "save_model", "save_baseline", "save_outcomes", "save_training_state"),
-        *("save_evaluation", "save_evaluations", "save_history", "save_tree"),
+        *("save_evaluation", "save_evaluations", "save_history", "save_checkpoint"),
     ],
 }
 CALLS = ("begin", "end", "log_metrics", "log_input", "log_artifact", "log_model")

@@ -11,7 +11,7 @@ from torch import Tensor
 from prunegap.artifacts.manifest import write_json
 from prunegap.data.grouped import GroupedDataset
 from prunegap.gaps import GroupPerformance, Outcomes, performance
-from prunegap.training.tree import read_tensors, write_tensors
+from prunegap.training.tensor_files import read_tensors, write_tensors
 
 PREFIX = "outcomes_"
 

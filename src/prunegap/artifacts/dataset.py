@@ -15,7 +15,7 @@ from torch import Tensor
 
 from prunegap.artifacts.manifest import write_json
 from prunegap.data.grouped import GroupedDataset, Split
-from prunegap.training.tree import write_tensors
+from prunegap.training.tensor_files import write_tensors
 
 DATASET = "dataset.json"
 BAD_ROWS = "bad_rows.csv"

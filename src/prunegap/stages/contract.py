@@ -23,7 +23,7 @@ from prunegap.artifacts.manifest import check, clear_disk_errors, read_manifest,
 from prunegap.errors import UserError
 from prunegap.tracking.environment import pipeline_run_id
 from prunegap.tracking.protocol import Tracker
-from prunegap.training.checkpoints import Checkpoint
+from prunegap.training.checkpoints import Checkpoint, remove_checkpoint
 
 DatasetPath = NewType("DatasetPath", Path)
 DenseModelPath = NewType("DenseModelPath", Path)
@@ -144,7 +144,7 @@ class Stage(Generic[P, I, O]):
             finally:
                 for staging in stagings:
                     shutil.rmtree(staging, ignore_errors=True)
-        checkpoint_of(params, inputs, first).unlink(missing_ok=True)
+        remove_checkpoint(checkpoint_of(params, inputs, first))
 
     def is_done(self, params: P, inputs: I, outputs: O) -> bool:
         """Whether every output is there and was made from these parameters, these inputs and this code."""
