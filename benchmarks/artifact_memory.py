@@ -39,7 +39,7 @@ from prunegap.models.spec import ModelSpec
 from prunegap.stages.contract import StageParams, stage
 from prunegap.stages.measure_baseline import MeasureBaselineParams, measure_baseline
 from prunegap.tracking.protocol import NullTracker
-from prunegap.training.tree import load_tree, save_tree
+from prunegap.training.checkpoints import load_checkpoint, save_checkpoint
 
 MEGABYTE = 1_000_000
 SIDE, CLASSES, BATCH, LAYERS = 32, 10, 64, 32
@@ -96,13 +96,13 @@ def pass_on_case(folder: Path, _megabytes: int) -> Callable[[], object]:
 
 def save_checkpoint_case(folder: Path, megabytes: int) -> Callable[[], object]:
     """Return the writing of a checkpoint of this size."""
-    tree = {"model": tensors_of(megabytes), "epoch": 3}
-    return lambda: save_tree(folder / "checkpoint", tree)
+    content = {"fingerprint": "", "state": {"model": tensors_of(megabytes), "epoch": 3}}
+    return lambda: save_checkpoint(folder / "checkpoint", content)
 
 
 def load_checkpoint_case(folder: Path, _megabytes: int) -> Callable[[], object]:
     """Return the reading of that checkpoint."""
-    return lambda: load_tree(folder / "checkpoint")
+    return lambda: load_checkpoint(folder / "checkpoint")
 
 
 def save_model_case(folder: Path, megabytes: int) -> Callable[[], object]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 BORN = "OVERHEAD_BORN"
-FUNCTIONS = {"check": "hash", "identity": "hash", "seal": "seal", "load_tree": "read", "save_tree": "write"}
+FUNCTIONS = {"check": "hash", "identity": "hash", "seal": "seal", "load_checkpoint": "read", "save_checkpoint": "write"}
 CALLS = ("begin", "end", "log_metrics", "log_input", "log_artifact", "log_model")
 
 

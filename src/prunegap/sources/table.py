@@ -5,12 +5,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from prunegap.errors import UserError, did_you_mean
+from prunegap.remote.location import file_at
+from prunegap.remote.s3 import connect, fetch, is_s3
+from prunegap.remote.s3_errors import MissingObjectError
 from prunegap.sources.columns import Columns, read_columns
 from prunegap.sources.images import read_image
-from prunegap.sources.location import file_at
 from prunegap.sources.registry import SourceOptions, source
 from prunegap.sources.rows import BadRow, Image, RowError, Rows
-from prunegap.sources.s3 import MissingObjectError, connect, fetch, is_s3
 
 PARTS = ("train", "test")
 

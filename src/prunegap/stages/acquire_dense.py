@@ -15,7 +15,7 @@ from prunegap.artifacts.history import History
 from prunegap.artifacts.trained_models import DenseModel, DenseTraining
 from prunegap.errors import UserError, did_you_mean
 from prunegap.models.names import NAMES, own_code
-from prunegap.sources.registry import default_cache_dir
+from prunegap.remote.location import default_cache_dir
 from prunegap.stages.contract import NO_EFFECT, stage
 from prunegap.stages.training_loop import train_with_checkpoints
 from prunegap.stages.training_params import DualParams, TrainingParams
@@ -135,8 +135,8 @@ def _initial_model(params: AcquireDenseParams, spec: ModelSpec) -> nn.Module:
     from prunegap.acquisition.fetch import fetch_weights
     from prunegap.acquisition.fit import fit_weights
     from prunegap.acquisition.read import read_weights
-    from prunegap.acquisition.web import shown
     from prunegap.models.build import build
+    from prunegap.remote.web import shown
 
     torch.manual_seed(params.seed)
     model = build(spec)

@@ -32,7 +32,7 @@ from prunegap.stages.checkpoint_place import checkpoint_path, open_checkpoint
 from prunegap.stages.circumstances import library_versions, made_on
 from prunegap.stages.lineage import require_one_lineage
 from prunegap.tracking.protocol import Tracker
-from prunegap.training.checkpoints import Checkpoint
+from prunegap.training.checkpoints import Checkpoint, remove_checkpoint
 
 OUR_CODE = "prunegap's code"
 NO_EFFECT: dict[str, Any] = {"affects_result": False}
@@ -176,7 +176,7 @@ class Stage(Generic[S, R]):
             finally:
                 for staging in stagings:
                     shutil.rmtree(staging, ignore_errors=True)
-        checkpoint_path(identity, first).unlink(missing_ok=True)
+        remove_checkpoint(checkpoint_path(identity, first))
         self._log_outputs(inputs, outputs, made, tracker)
 
     def _call(self, params: StageParams, inputs: Paths, tracker: Tracker, checkpoint: Checkpoint | None) -> R:
