@@ -16,8 +16,8 @@ from prunegap.pruning.magnitude import prune_layerwise
 from prunegap.pruning.masks import MaskedParameters, dense_masks, norms_after, prunable_weights, with_norm_masks
 from prunegap.training.methods import find_method
 from prunegap.training.recipe import Recipe
-from prunegap.training.records import StepTracer
 from prunegap.training.run import TrainingPlan, TrainingState
+from prunegap.training.step_tracer import StepTracer
 
 CLASSES = 10
 SIDE = 32

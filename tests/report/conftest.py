@@ -95,7 +95,7 @@ def simulated_history(
     trace = StepTrace((*names, "maximum"), tuple(range(steps)), rows, trail)
     entry = EpochEntry(5, 0.01, sparsity, 0.4, 0.9, None, {}, {}, 0.0, 1.0)
     measures = "loss" if method.startswith("el") else "accuracy"
-    return History(method, "", measures, seed, sparsity, tolerance, (entry,), trace)
+    return History(method, seed, sparsity, tolerance, (entry,), trace, measures=measures)
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from prunegap.artifacts.evaluation import (
     Evaluation,
     evaluation_metrics,
     load_evaluations,
-    save_evaluation,
     save_evaluations,
     split_result,
 )
@@ -90,7 +89,7 @@ def read(path):
 def test_it_is_in_every_file_table_plot_page_and_metric(install, tmp_path):
     install("lostpackage", LOST, "lost", "lostpackage:STATISTICS")
     run = evaluated()
-    save_evaluation(tmp_path, run)
+    run.save(tmp_path)
     stored = json.loads((tmp_path / "evaluation.json").read_text())
     assert stored["splits"]["test"]["overall"]["lost_share"] == {"value": 0.25}
     assert {

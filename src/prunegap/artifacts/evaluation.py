@@ -7,16 +7,17 @@ each statistic is stands beside the values, so that they are read without what c
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from prunegap.artifacts.manifest import write_json
+from prunegap.artifacts.kind import Artifact
+from prunegap.artifacts.manifest import MANIFEST, read_manifest, write_json
 from prunegap.estimate import Estimate, Quantity, shown_in
 
 if TYPE_CHECKING:
-    from prunegap.gaps import Measures
+    from prunegap.gaps import Measures, Outcomes
 
 EVALUATION = "evaluation.json"
 EVALUATIONS = "evaluations.json"
@@ -49,7 +50,7 @@ class SplitResult:
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class Evaluation(Artifact, kind="evaluation", views={"groups": "groups.md"}, tracked="files", judges="finetuned_model"):
     """What was run, and what came of it.
 
     Attributes:
@@ -59,6 +60,9 @@ class Evaluation:
         seconds: wall-clock of fine-tuning.
         overall_quantities: what the overall estimates of a split are, in order.
         group_quantities: what the estimates of a group are, in order.
+        outcomes: what the model does with each example, by split (on the CPU).
+        table: the groups of every split, as Markdown; not read back.
+        made_from: digests of what it was made from, by name, once it lies sealed on disk.
     """
 
     dataset: str
@@ -76,11 +80,36 @@ class Evaluation:
     overall_quantities: Sequence[Quantity]
     group_quantities: Sequence[Quantity]
     splits: Mapping[str, SplitResult]
+    outcomes: Mapping[str, Outcomes] = field(default_factory=dict[str, "Outcomes"], repr=False, compare=False)
+    table: str = field(default="", repr=False, compare=False)
+    made_from: Mapping[str, str] = field(default_factory=dict[str, str], repr=False, compare=False)
 
     @property
     def shown_name(self) -> str:
         """The method's name in tables and plots."""
         return self.label or self.method
+
+    def save(self, folder: Path) -> None:
+        """Write the figures, the outcomes a split, and the table."""
+        from prunegap.artifacts.baseline import save_outcomes
+
+        write_json(folder / EVALUATION, plain(self))
+        save_outcomes(folder, self.outcomes)
+        (folder / "groups.md").write_text(self.table, encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what :meth:`save` wrote."""
+        from prunegap.artifacts.baseline import load_outcomes
+
+        raw = json.loads((folder / EVALUATION).read_text())
+        sealed = (folder / MANIFEST).is_file()
+        made_from = read_manifest(folder, cls.kind).identity.inputs if sealed else {}
+        return cls(**_fields(raw), outcomes=load_outcomes(folder), made_from=made_from)
+
+    def metrics(self) -> Iterator[tuple[int, Mapping[str, float]]]:
+        """Yield the figures of every split, and of every group that has an estimate."""
+        yield 0, {"sparsity": self.achieved_sparsity} | evaluation_metrics(self)
 
 
 def split_result(measures: Measures, group_names: Sequence[str], tolerance: float) -> SplitResult:
@@ -109,29 +138,20 @@ def evaluation_metrics(evaluation: Evaluation) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if value is not None}
 
 
-def save_evaluation(folder: Path, evaluation: Evaluation) -> None:
-    """Write ``evaluation.json`` into an artifact folder."""
-    write_json(folder / EVALUATION, plain(evaluation))
-
-
-def load_evaluation(folder: Path) -> Evaluation:
-    """Read what :func:`save_evaluation` wrote."""
-    return evaluation_from(json.loads((folder / EVALUATION).read_text()))
-
-
 def save_evaluations(folder: Path, evaluations: Sequence[Evaluation]) -> None:
-    """Write ``evaluations.json``: every evaluation of a comparison, in order."""
+    """Write ``evaluations.json``: every evaluation of a comparison, in order, without its outcomes."""
     write_json(folder / EVALUATIONS, [plain(evaluation) for evaluation in evaluations])
 
 
 def load_evaluations(folder: Path) -> list[Evaluation]:
     """Read what :func:`save_evaluations` wrote."""
-    return [evaluation_from(raw) for raw in json.loads((folder / EVALUATIONS).read_text())]
+    return [Evaluation(**_fields(raw)) for raw in json.loads((folder / EVALUATIONS).read_text())]
 
 
 def plain(evaluation: Evaluation) -> dict[str, Any]:
     """Return an evaluation as JSON values; limits that an estimate does not have are left out."""
-    raw = asdict(evaluation)
+    fields = asdict(replace(evaluation, outcomes={}))
+    raw = {name: value for name, value in fields.items() if name not in {"outcomes", "table", "made_from"}}
     for split in raw["splits"].values():
         split["overall"] = _without_blanks(split["overall"])
         for group in split["groups"]:
@@ -139,15 +159,13 @@ def plain(evaluation: Evaluation) -> dict[str, Any]:
     return raw
 
 
-def evaluation_from(raw: Mapping[str, Any]) -> Evaluation:
-    """Return the evaluation that :func:`plain` wrote."""
-    fields: dict[str, Any] = {
+def _fields(raw: Mapping[str, Any]) -> dict[str, Any]:
+    return {
         **raw,
         "overall_quantities": tuple(map(_quantity, raw["overall_quantities"])),
         "group_quantities": tuple(map(_quantity, raw["group_quantities"])),
         "splits": {name: _split(split) for name, split in raw["splits"].items()},
     }
-    return Evaluation(**fields)
 
 
 def _quantity(raw: Mapping[str, Any]) -> Quantity:

@@ -21,7 +21,7 @@ from prunegap.errors import UserError
 from prunegap.models.build import build
 from prunegap.models.spec import ModelSpec
 from prunegap.models.state import load_state
-from prunegap.training.tree import read_tensors, write_tensors
+from prunegap.training.tensor_files import read_tensors, write_tensors
 
 MODEL = "model.json"
 WEIGHTS = "weights.safetensors"

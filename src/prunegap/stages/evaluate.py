@@ -1,28 +1,19 @@
 """evaluate: the fine-tuned sparse model against its dense model, overall and per group, on every split."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import replace
 
 from pydantic import Field
 
-from prunegap.artifacts.baseline import load_outcomes, save_outcomes
-from prunegap.artifacts.dataset import load_dataset
-from prunegap.artifacts.evaluation import Evaluation, evaluation_metrics, save_evaluation, split_result
-from prunegap.artifacts.manifest import read_manifest
-from prunegap.artifacts.model import load_model
-from prunegap.gaps import compare_outcomes, group_statistics, overall_statistics, quantity_of
+from prunegap.artifacts.baseline import Baseline
+from prunegap.artifacts.dataset import Dataset
+from prunegap.artifacts.evaluation import Evaluation, split_result
+from prunegap.artifacts.trained_models import FinetunedModel
 from prunegap.report.tables import groups_markdown
-from prunegap.stages.checks import require_same_source
-from prunegap.stages.contract import (
-    BaselinePath,
-    DatasetPath,
-    DenseModelPath,
-    EvaluationPath,
-    FinetunedModelPath,
-    stage,
-)
+from prunegap.stages.contract import stage
 from prunegap.stages.measuring import measure_splits
 from prunegap.stages.training_params import ComputeParams
-from prunegap.tracking.protocol import Tracker
 
 
 class EvaluateParams(ComputeParams):
@@ -34,64 +25,38 @@ class EvaluateParams(ComputeParams):
     )
 
 
-@dataclass(frozen=True)
-class EvaluateInputs:
-    """Artifacts evaluate reads."""
-
-    dataset: DatasetPath
-    dense_model: DenseModelPath
-    baseline: BaselinePath
-    finetuned_model: FinetunedModelPath
-
-
-@dataclass(frozen=True)
-class EvaluateOutputs:
-    """Artifacts evaluate writes."""
-
-    evaluation: EvaluationPath
-
-
-@stage(shows={"groups": "evaluation/groups.md"})
-def evaluate(params: EvaluateParams, inputs: EvaluateInputs, outputs: EvaluateOutputs, tracker: Tracker) -> None:
+@stage
+def evaluate(
+    params: EvaluateParams, dataset: Dataset, baseline: Baseline, finetuned_model: FinetunedModel
+) -> Evaluation:
     """Measure what pruning and fine-tuning cost each group, on every split."""
-    require_same_source(inputs.baseline, "baseline", "dataset", inputs.dataset, "dataset")
-    require_same_source(inputs.finetuned_model, "finetuned_model", "baseline", inputs.baseline, "baseline")
-    dataset = load_dataset(inputs.dataset)
-    stored = load_model(inputs.finetuned_model)
-    dense = load_outcomes(inputs.baseline)
-    sparse = measure_splits(params, stored, dataset)
-    splits = {
-        name: split_result(
-            compare_outcomes(dense[name], sparse[name], split.groups, dataset.num_groups),
-            dataset.group_names,
-            params.tolerance,
-        )
-        for name, split in dataset.splits.items()
-    }
-    save_outcomes(outputs.evaluation, sparse)
-    finetune, prune = stored.metadata["finetune"], stored.metadata["prune"]
-    source = read_manifest(inputs.dataset, "dataset").parameters
+    from prunegap.gaps import compare_outcomes, group_statistics, overall_statistics, quantity_of
+
+    data, trained_by = dataset.data, finetuned_model.trained_by
+    outcomes = measure_splits(params, finetuned_model.network, data)
     evaluation = Evaluation(
-        dataset=params.dataset_name or str(source.get("source", "")),
-        target=dataset.target,
-        group="*".join(dataset.group_by),
-        model=stored.spec.name,
-        seed=prune["seed"],
-        sparsity=prune["sparsity"],
-        achieved_sparsity=stored.metadata["sparsity"],
-        method=finetune["method"],
-        label=finetune["label"],
-        summary=stored.metadata["summary"],
+        dataset=params.dataset_name or dataset.source,
+        target=data.target,
+        group="*".join(data.group_by),
+        model=finetuned_model.network.spec.name,
+        seed=trained_by.pruning.seed,
+        sparsity=trained_by.pruning.sparsity,
+        achieved_sparsity=trained_by.pruning.achieved_sparsity,
+        method=trained_by.method,
+        label=trained_by.label,
+        summary=trained_by.summary,
         tolerance=params.tolerance,
-        seconds=stored.metadata["seconds"],
+        seconds=trained_by.seconds,
         overall_quantities=[quantity_of(one) for one in overall_statistics()],
         group_quantities=[quantity_of(one) for one in group_statistics()],
-        splits=splits,
+        splits={
+            name: split_result(
+                compare_outcomes(baseline.outcomes[name], outcomes[name], split.groups, data.num_groups),
+                data.group_names,
+                params.tolerance,
+            )
+            for name, split in data.splits.items()
+        },
+        outcomes=outcomes,
     )
-    save_evaluation(outputs.evaluation, evaluation)
-    (outputs.evaluation / "groups.md").write_text(groups_markdown(evaluation), encoding="utf-8")
-    tracker.log_input(inputs.dataset, "dataset")
-    figures = evaluation_metrics(evaluation)
-    tracker.log_metrics(figures)
-    tracker.log_artifact(outputs.evaluation, "evaluation")
-    tracker.log_model(inputs.finetuned_model, "finetuned_model", figures | {"sparsity": stored.metadata["sparsity"]})
+    return replace(evaluation, table=groups_markdown(evaluation))

@@ -23,8 +23,9 @@ from prunegap.pruning.masks import MaskedParameters, prunable_weights, sparsity_
 from prunegap.pruning.schedule import PruningSchedule
 from prunegap.training.evaluation import outcomes_of
 from prunegap.training.recipe import Recipe
-from prunegap.training.records import EpochEntry, StepTracer, optional
+from prunegap.training.records import EpochEntry, optional
 from prunegap.training.step import train_step
+from prunegap.training.step_tracer import StepTracer
 
 Prune = Callable[[Mapping[str, Tensor], Mapping[str, Tensor], float], dict[str, Tensor]]
 
