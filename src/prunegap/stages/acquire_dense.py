@@ -1,12 +1,13 @@
 """acquire_dense: a dense model, trained here, taken from somewhere, or both."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import torch
 from pydantic import Field, field_validator
-from torch import nn
+from torch import Tensor, nn
 
 from prunegap.acquisition.fetch import fetch_weights
 from prunegap.acquisition.fit import fit_weights
@@ -19,7 +20,9 @@ from prunegap.constraints.formulation import DenseReference, FormulationSettings
 from prunegap.data.grouped import GroupedDataset, Split
 from prunegap.errors import UserError, did_you_mean
 from prunegap.models.build import NAMES, build
+from prunegap.models.dry_run import blank_images
 from prunegap.models.spec import ModelSpec
+from prunegap.pruning.layers import find_layers
 from prunegap.sources.registry import default_cache_dir
 from prunegap.stages.contract import (
     NO_EFFECT,
@@ -31,6 +34,8 @@ from prunegap.stages.contract import (
 from prunegap.stages.training_params import DualParams, TrainingParams
 from prunegap.tracking.protocol import Tracker
 from prunegap.training.run import TrainingPlan, TrainingState, train
+
+logger = logging.getLogger(__name__)
 
 
 class AcquireDenseParams(TrainingParams, DualParams):
@@ -98,6 +103,7 @@ def acquire_dense(
     model = params.place(_initial_model(params, spec), device)
     split = dataset.splits["train"].to(device)
     validation = dataset.splits["validation"].to(device) if "validation" in dataset.splits else None
+    _log_layers(model, params.image_format(dataset).inputs(split.images[:2]))
     plan = TrainingPlan(
         params.recipe(params.epochs),
         params.image_format(dataset),
@@ -129,10 +135,17 @@ def _initial_model(params: AcquireDenseParams, spec: ModelSpec) -> nn.Module:
         cache = Path(params.cache_dir) if params.cache_dir else default_cache_dir()
         path = fetch_weights(params.weights, sha256=params.sha256, cache=cache)
         try:
-            fit_weights(model, read_weights(path), params.head_rows or None, params.replace_head)
+            fit_weights(model, read_weights(path), params.head_rows or None, params.replace_head, blank_images(spec))
         except UserError as error:
             raise UserError(f"{shown(params.weights)} for model {params.model}: {error}") from error
     return model
+
+
+def _log_layers(model: nn.Module, images: Tensor) -> None:
+    try:
+        logger.info("pruning this model: %s", find_layers(model, images).why_dense())
+    except UserError as error:
+        logger.warning("prune will refuse this model unless its keep_dense helps: %s", error)
 
 
 def _dual(params: AcquireDenseParams, dataset: GroupedDataset, split: Split) -> DualState | None:

@@ -1,15 +1,19 @@
 """prune: gradual magnitude pruning, or one shot, up to the start of the first epoch at the final sparsity."""
 
+import logging
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from prunegap.artifacts.dataset import load_dataset
 from prunegap.artifacts.model import build_stored, load_model, save_model
 from prunegap.artifacts.training_state import save_training_state
-from prunegap.pruning.magnitude import prune_globally, prune_layerwise
-from prunegap.pruning.masks import dense_masks, layer_sparsities, norms_after, sparsity_of
+from prunegap.errors import UserError
+from prunegap.extensions import entry_point
+from prunegap.pruning.layers import find_layers
+from prunegap.pruning.masks import layer_sparsities, sparsity_of
+from prunegap.pruning.rules import pruning_rule
 from prunegap.pruning.schedule import PruningSchedule
 from prunegap.stages.checks import require_fit
 from prunegap.stages.contract import (
@@ -23,13 +27,22 @@ from prunegap.stages.training_params import TrainingParams
 from prunegap.tracking.protocol import Tracker
 from prunegap.training.run import TrainingPlan, TrainingState, prune_if_due, train
 
+logger = logging.getLogger(__name__)
+
 
 class PruneParams(TrainingParams):
     """Parameters of prune; the recipe holds for fine-tuning too, which continues this training."""
 
     sparsity: float = Field(default=0.9, ge=0, lt=1, description="Share of prunable weights set to zero.")
-    rule: Literal["layerwise", "global"] = Field(
-        default="layerwise", description="Prune the smallest weights of each layer, or of all layers together."
+    rule: str = Field(
+        default="layerwise",
+        description="Which weights go: layerwise (the smallest of each layer), global (the smallest of all layers "
+        "together), or the rule of an installed package.",
+    )
+    keep_dense: tuple[str, ...] = Field(
+        default=(),
+        description="Layers to leave dense besides the input layer and the classifier, by the names the network gives "
+        "them; a module's name stands for all layers in it.",
     )
     gmp_epochs: int = Field(
         default=15, ge=0, description="Epochs of gradual pruning before the final sparsity; 0 prunes in one shot."
@@ -39,6 +52,15 @@ class PruneParams(TrainingParams):
     prune_every: int = Field(default=1, ge=1, description="Epochs between two prunings.")
     initial_sparsity: float = Field(default=0.0, ge=0, lt=1, description="Sparsity at the first pruning.")
     seed: int = Field(default=0, ge=0, description="Decides batch order, augmentation and dropout.")
+
+    @field_validator("rule")
+    @classmethod
+    def _rule_is_known(cls, name: str) -> str:
+        try:
+            entry_point("pruning_rules", name)
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        return name
 
     @model_validator(mode="after")
     def _schedule_is_in_order(self) -> Self:
@@ -73,19 +95,22 @@ def prune(params: PruneParams, inputs: PruneInputs, outputs: PruneOutputs, track
     require_fit(stored.spec, dataset)
     model = params.place(build_stored(stored), device)
     split = dataset.splits["train"].to(device)
+    layers = find_layers(model, params.image_format(dataset).inputs(split.images[:2]), params.keep_dense)
+    masks = layers.first_masks(params.sparsity)
+    logger.info("%s", layers.why_dense())
     plan = TrainingPlan(
         params.recipe(params.gmp_epochs + params.finetune_epochs),
         params.image_format(dataset),
         params.augmentation(),
         seed=params.seed,
         schedule=_schedule(params),
-        prune=prune_globally if params.rule == "global" else prune_layerwise,
-        norms=norms_after(model, params.image_format(dataset).inputs(split.images[:2])),
+        prune=pruning_rule(params.rule),
+        norms=layers.norms,
         group_names=tuple(dataset.group_names),
         autocast=params.autocast(),
         label=f"pruning to {params.sparsity:.1%}",
     )
-    state = TrainingState(model, plan.recipe.optimizer(model), dense_masks(model))
+    state = TrainingState(model, plan.recipe.optimizer(model), masks)
     checkpoint = open_checkpoint(params, inputs, outputs.sparse_model)
     checkpoint.resume(state)
     tracker.log_input(inputs.dataset, "dataset")
@@ -101,7 +126,11 @@ def prune(params: PruneParams, inputs: PruneInputs, outputs: PruneOutputs, track
         if state.epoch % params.checkpoint_every == 0:
             checkpoint.save(state)
     prune_if_due(state, plan)
-    metadata = {"prune": params.model_dump(mode="json"), "sparsity": sparsity_of(state.masks)}
+    metadata = {
+        "prune": params.model_dump(mode="json"),
+        "sparsity": sparsity_of(state.masks),
+        "layers": layers.summary(),
+    }
     save_model(outputs.sparse_model, stored.spec, model.state_dict(), state.masks, metadata)
     save_training_state(outputs.sparse_model, state.optimizer.state_dict())
     layers = {f"sparsity/{name}": value for name, value in layer_sparsities(state.masks).items()}
