@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
 from torchvision.models import resnet34
 
 from prunegap.acquisition.fit import fit_weights
@@ -97,3 +99,48 @@ def test_layers_that_do_not_fit_are_named_with_both_shapes():
             replace_head=True,
             images=torch.zeros(2, 3, 32, 32),
         )
+
+
+class HeadFirst(nn.Module):
+    """Registers its classifier first, and one layer that never runs last; or has two heads."""
+
+    def __init__(self, classes: int, *, heads: int = 1) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList([nn.Linear(8, classes // heads) for _ in range(heads)])
+        self.body, self.unused = nn.Linear(256, 8), nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.body(x.flatten(1)))
+        return torch.cat([head(x) for head in self.heads], 1)
+
+
+def test_the_classifier_is_the_layer_that_makes_the_scores_wherever_it_is_registered():
+    theirs, model = HeadFirst(5), HeadFirst(2)
+    fit_weights(model, theirs.state_dict(), [4, 1], replace_head=False, images=BLANK)
+    torch.testing.assert_close(model(IMAGES), theirs(IMAGES)[:, [4, 1]])
+    own = HeadFirst(2)
+    fresh = own.heads[0].get_parameter("weight").clone()
+    fit_weights(own, theirs.state_dict(), None, replace_head=True, images=BLANK)
+    assert torch.equal(own.heads[0].get_parameter("weight"), fresh)
+    assert torch.equal(own.unused.weight, theirs.unused.weight)
+
+
+def test_several_heads_load_as_they_are_and_are_not_cut():
+    theirs, model = HeadFirst(4, heads=2), HeadFirst(4, heads=2)
+    fit_weights(model, theirs.state_dict(), None, replace_head=False, images=BLANK)
+    assert torch.equal(model(IMAGES), theirs(IMAGES))
+    for rows, replace in (([0, 1], False), (None, True)):
+        with pytest.raises(
+            UserError, match=r"one plain layer, the scores of this model are made by heads\.0, heads\.1"
+        ):
+            fit_weights(model, theirs.state_dict(), rows, replace_head=replace, images=BLANK)
+
+
+def test_a_parametrised_head_loads_as_it_is_and_is_not_cut():
+    theirs, model = HeadFirst(4), HeadFirst(4)
+    for network in (theirs, model):
+        weight_norm(network.heads[0])
+    fit_weights(model, theirs.state_dict(), None, replace_head=False, images=BLANK)
+    assert torch.equal(model(IMAGES), theirs(IMAGES))
+    with pytest.raises(UserError, match="head_rows and replace_head need a classifier that is one plain layer"):
+        fit_weights(model, theirs.state_dict(), [0], replace_head=False, images=BLANK)

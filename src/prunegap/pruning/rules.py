@@ -44,12 +44,10 @@ def pruning_rule(name: str) -> PruningRule:
 def _complaint(new: object, masks: Mapping[str, Tensor], sparsity: float) -> str:
     if not isinstance(new, Mapping):
         return f"must return masks by parameter name, it returned a {type(new).__name__}"
-    for name in [*masks, *new]:
-        if name not in new or name not in masks:
-            return (
-                f"must return a mask for each of the weights it is given: {'none' if name in masks else 'not'} for "
-                f"'{name}'"
-            )
+    stray = next((name for name in [*masks, *new] if name not in new or name not in masks), None)
+    if stray is not None:
+        fault = "is missing" if stray in masks else "is none of them"
+        return f"must return a mask for each weight it is given and no other; '{stray}' {fault}"
     for name, mask in masks.items():
         problem = _mask_problem(new[name], mask)
         if problem:
