@@ -221,7 +221,7 @@ def test_a_stage_of_anything_but_artifacts_is_refused():
 def test_two_classes_share_no_kind():
     with pytest.raises(TypeError, match="kind 'numbers' is Numbers already, Others needs another"):
 
-        class Others(Artifact, kind="numbers"):
+        class Others(Artifact, kind="numbers"):  # pyright: ignore[reportUnusedClass]
             pass
 
 

@@ -199,7 +199,7 @@ def test_a_value_out_of_range_is_refused_by_flag(program: Program, flags: Flags,
     assert sorted(ended.error_lines) == [
         "--gmp-epochs: must be a whole number, got 'few'",
         "--milestones: must be a number, got 'a'",
-        "--rule: must be 'layerwise' or 'global', got 'globl'",
+        "--rule: pruning rule 'globl' is not known; did you mean 'global'?",
         "--sparsity: must be < 1, got '1.5'",
     ]
     ended = program("finetune", *flags(*FINETUNE), "--method", "ceagg")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -46,6 +46,7 @@ class Pruning:
         sparsity: share of prunable weights that was asked for.
         achieved_sparsity: share that is zero.
         rule: name of the pruning rule.
+        layers: names of its layers by what became of them: pruned, or left dense and why.
     """
 
     recipe: Recipe
@@ -55,6 +56,7 @@ class Pruning:
     sparsity: float
     achieved_sparsity: float
     rule: str
+    layers: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> Self:

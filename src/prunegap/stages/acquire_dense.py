@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +24,13 @@ from prunegap.tracking.protocol import Tracker
 from prunegap.training.checkpoints import Checkpoint
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from prunegap.constraints.dual import DualState
     from prunegap.data.grouped import GroupedDataset, Split
     from prunegap.models.spec import ModelSpec
+
+logger = logging.getLogger(__name__)
 
 
 class AcquireDenseParams(TrainingParams, DualParams):
@@ -100,6 +103,7 @@ def acquire_dense(
     spec = ModelSpec(params.model, data.num_classes, channels, size)
     model = params.place(_initial_model(params, spec), device)
     split = data.splits["train"].to(device)
+    _log_layers(model, params.image_format(data).inputs(split.images[:2]))
     plan = TrainingPlan(
         params.recipe(params.epochs),
         params.image_format(data),
@@ -136,6 +140,7 @@ def _initial_model(params: AcquireDenseParams, spec: ModelSpec) -> nn.Module:
     from prunegap.acquisition.fit import fit_weights
     from prunegap.acquisition.read import read_weights
     from prunegap.models.build import build
+    from prunegap.models.dry_run import blank_images
     from prunegap.remote.web import shown
 
     torch.manual_seed(params.seed)
@@ -144,10 +149,19 @@ def _initial_model(params: AcquireDenseParams, spec: ModelSpec) -> nn.Module:
         cache = Path(params.cache_dir) if params.cache_dir else default_cache_dir()
         path = fetch_weights(params.weights, sha256=params.sha256, cache=cache)
         try:
-            fit_weights(model, read_weights(path), params.head_rows or None, params.replace_head)
+            fit_weights(model, read_weights(path), params.head_rows or None, params.replace_head, blank_images(spec))
         except UserError as error:
             raise UserError(f"{shown(params.weights)} for model {params.model}: {error}") from error
     return model
+
+
+def _log_layers(model: nn.Module, images: Tensor) -> None:
+    from prunegap.pruning.layers import find_layers
+
+    try:
+        logger.info("pruning this model: %s", find_layers(model, images).why_dense())
+    except UserError as error:
+        logger.warning("prune will refuse this model unless its keep_dense helps: %s", error)
 
 
 def _dual(params: AcquireDenseParams, data: GroupedDataset, split: Split) -> DualState | None:
