@@ -13,7 +13,9 @@ def fit_weights(
     state: Mapping[str, Tensor],
     head_rows: Sequence[int] | None,
     replace_head: bool,
-) -> None:
+    *,
+    is_of_others: bool = False,
+) -> bool:
     """Load weights into a model, every tensor of them.
 
     Args:
@@ -23,6 +25,10 @@ def fit_weights(
             FairFace's 18 rows: [3, 5, 1, 0, 6, 2, 4] are race, [7, 8] gender.
         replace_head: where the classifier in ``state`` has another number of classes, or is missing,
             leave the model's own, fresh one.
+        is_of_others: with ``replace_head``: the classifier is for other classes, though perhaps as many.
+
+    Returns:
+        Whether the classifier is that of the weights, not a fresh one.
 
     Raises:
         UserError: rows that are not there, or weights that do not fit; the layers are named.
@@ -34,7 +40,8 @@ def fit_weights(
         fitted |= {name: _rows(state, name, head_rows) for name in names}
     classes = model.state_dict()[names[0]].shape[0]
     found = fitted[names[0]].shape[0] if names[0] in fitted else 0
-    if found != classes and replace_head:
+    is_fresh = (found != classes or is_of_others) and replace_head
+    if is_fresh:
         fitted |= {name: model.state_dict()[name] for name in names}
     elif found not in {classes, 0}:
         raise UserError(
@@ -42,6 +49,7 @@ def fit_weights(
             f"rows of '{head}', or replace_head to train it afresh"
         )
     load_state(model, fitted)
+    return not is_fresh
 
 
 def _rows(state: Mapping[str, Tensor], name: str, rows: Sequence[int]) -> Tensor:

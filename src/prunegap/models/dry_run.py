@@ -20,7 +20,7 @@ def check_dimensions(model: nn.Module, spec: ModelSpec) -> None:
     try:
         scores = dry_forward(model.eval(), spec)
     except Exception as error:  # whatever a layer raises on a size it cannot take
-        size = f"{spec.in_channels} x {spec.image_size} x {spec.image_size}"
+        size = " x ".join(map(str, spec.image_shape))
         raise UserError(
             f"model '{spec.name}' cannot take {size} images ({one_line(error)}); "
             "choose another model or another image size in prepare_data"
@@ -40,7 +40,7 @@ def dry_forward(model: nn.Module, spec: ModelSpec) -> object:
 
     A user's network may hold plain tensors or code that the meta device cannot follow.
     """
-    shape = (spec.in_channels, spec.image_size, spec.image_size)
+    shape = spec.image_shape
     state = dict(chain(model.named_parameters(), model.named_buffers()))
     shapes_only = {name: torch.empty_like(value, device="meta") for name, value in state.items()}
     with torch.no_grad():

@@ -2,25 +2,24 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from torch import nn
 
-from prunegap.acquisition.fetch import fetch_weights
-from prunegap.acquisition.fit import fit_weights
-from prunegap.acquisition.read import read_weights
-from prunegap.acquisition.web import shown
+from prunegap.acquisition.meaning import Meaning
+from prunegap.acquisition.start import WantedWeights, fresh_model, model_from
 from prunegap.artifacts.dataset import load_dataset
 from prunegap.artifacts.model import save_model
 from prunegap.constraints.dual import DualSettings, DualState
 from prunegap.constraints.formulation import DenseReference, FormulationSettings, constrained_method
 from prunegap.data.grouped import GroupedDataset, Split
-from prunegap.errors import UserError, did_you_mean
-from prunegap.models.build import NAMES, build
+from prunegap.errors import did_you_mean
+from prunegap.models.build import NAMES
 from prunegap.models.spec import ModelSpec
 from prunegap.sources.registry import default_cache_dir
+from prunegap.stages.checks import seen_by
 from prunegap.stages.contract import (
     NO_EFFECT,
     DatasetPath,
@@ -53,8 +52,19 @@ class AcquireDenseParams(TrainingParams, DualParams):
         default=(), description="Rows of the stored classifier that are our classes, in order."
     )
     replace_head: bool = Field(
-        default=False, description="Start the classifier afresh where it has another number of classes."
+        default=False, description="Start the classifier afresh where it has other classes, or another number of them."
     )
+    weights_classes: tuple[str, ...] = Field(
+        default=(),
+        description="Classes the weights are for, in the order of their scores; empty: what a model of ours says "
+        "itself, else the data set's in its order.",
+    )
+    weights_mean: tuple[float, ...] = Field(
+        default=(),
+        description="Normalisation the weights were trained with, in units of 0..1, a value a channel; empty: what the "
+        "model (ours, torchvision's) says itself, else the data set's.",
+    )
+    weights_std: tuple[float, ...] = Field(default=(), description="As weights_mean: the standard deviations, > 0.")
     epochs: int = Field(default=50, ge=0, description="Epochs of dense training; 0 takes the weights as they are.")
     method: Literal["nft", "el", "el_rb"] = Field(
         default="nft",
@@ -70,6 +80,28 @@ class AcquireDenseParams(TrainingParams, DualParams):
             hint = did_you_mean(name, NAMES)
             raise ValueError(f"model '{name}' is not known{hint} (your own is written package.module:function)")
         return name
+
+    @model_validator(mode="after")
+    def _what_weights_mean_is_whole(self) -> Self:
+        stated = {name: getattr(self, name) for name in ("weights_classes", "weights_mean", "weights_std")}
+        useless = [name for name, value in stated.items() if value and not self.weights]
+        if useless:
+            raise ValueError(f"{useless[0]} says what weights mean, and weights names none")
+        if len(self.weights_mean) != len(self.weights_std) or not all(std > 0 for std in self.weights_std):
+            raise ValueError(
+                "weights_mean and weights_std must be given together, a value a channel, std > 0; got "
+                f"{list(self.weights_mean)} and {list(self.weights_std)}"
+            )
+        if len(set(self.weights_classes)) < len(self.weights_classes):
+            raise ValueError(f"weights_classes must be distinct, got {list(self.weights_classes)}")
+        if self.weights_classes and self.head_rows:
+            raise ValueError("weights_classes names the rows that head_rows chooses by number; give one of the two")
+        return self
+
+    def wanted_weights(self) -> WantedWeights:
+        """Return which weights to start from, and what is said of them."""
+        stated = Meaning(self.weights_classes, self.weights_mean, self.weights_std)
+        return WantedWeights(self.weights, self.sha256, self.head_rows, self.replace_head, stated)
 
 
 @dataclass(frozen=True)
@@ -93,9 +125,9 @@ def acquire_dense(
     """Train a dense model, or take its weights from a file, the web, S3, torchvision or MLflow."""
     device = params.set_up()
     dataset = load_dataset(inputs.dataset)
-    channels, size, _ = dataset.image_shape
-    spec = ModelSpec(params.model, dataset.num_classes, channels, size)
-    model = params.place(_initial_model(params, spec), device)
+    spec, model = _initial_model(params, dataset)
+    dataset = seen_by(spec, dataset)
+    model = params.place(model, device)
     split = dataset.splits["train"].to(device)
     validation = dataset.splits["validation"].to(device) if "validation" in dataset.splits else None
     plan = TrainingPlan(
@@ -122,17 +154,11 @@ def acquire_dense(
     tracker.log_model(outputs.dense_model, "dense_model", {})
 
 
-def _initial_model(params: AcquireDenseParams, spec: ModelSpec) -> nn.Module:
-    torch.manual_seed(params.seed)
-    model = build(spec)
-    if params.weights:
-        cache = Path(params.cache_dir) if params.cache_dir else default_cache_dir()
-        path = fetch_weights(params.weights, sha256=params.sha256, cache=cache)
-        try:
-            fit_weights(model, read_weights(path), params.head_rows or None, params.replace_head)
-        except UserError as error:
-            raise UserError(f"{shown(params.weights)} for model {params.model}: {error}") from error
-    return model
+def _initial_model(params: AcquireDenseParams, dataset: GroupedDataset) -> tuple[ModelSpec, nn.Module]:
+    if not params.weights:
+        return fresh_model(params.model, dataset, params.seed)
+    cache = Path(params.cache_dir) if params.cache_dir else default_cache_dir()
+    return model_from(params.model, dataset, params.seed, params.wanted_weights(), cache)
 
 
 def _dual(params: AcquireDenseParams, dataset: GroupedDataset, split: Split) -> DualState | None:

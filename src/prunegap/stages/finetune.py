@@ -17,7 +17,7 @@ from prunegap.constraints.formulation import DenseReference, FormulationSettings
 from prunegap.data.grouped import GroupedDataset, Split
 from prunegap.errors import UserError
 from prunegap.gaps import performance
-from prunegap.stages.checks import require_fit, require_same_source
+from prunegap.stages.checks import require_same_source, seen_by
 from prunegap.stages.contract import (
     BaselinePath,
     DatasetPath,
@@ -93,7 +93,7 @@ def finetune(params: FinetuneParams, inputs: FinetuneInputs, outputs: FinetuneOu
     require_same_source(inputs.sparse_model, "sparse_model", "dense_model", inputs.dense_model, "dense_model")
     dataset = load_dataset(inputs.dataset)
     stored = load_model(inputs.sparse_model)
-    require_fit(stored.spec, dataset)
+    dataset = seen_by(stored.spec, dataset)
     recipe = PruneParams.model_validate(stored.metadata["prune"])
     device = recipe.set_up()
     splits = {name: split.to(device) for name, split in dataset.splits.items()}

@@ -6,7 +6,7 @@ from prunegap.artifacts.model import StoredModel, build_stored
 from prunegap.data.grouped import GroupedDataset
 from prunegap.gaps import Outcomes
 from prunegap.progress import track
-from prunegap.stages.checks import require_fit
+from prunegap.stages.checks import seen_by
 from prunegap.stages.training_params import ComputeParams
 from prunegap.training.evaluation import outcomes_of
 
@@ -17,7 +17,7 @@ def measure_splits(params: ComputeParams, stored: StoredModel, dataset: GroupedD
     Raises:
         UserError: the model takes other images or classes than the data set has.
     """
-    require_fit(stored.spec, dataset)
+    dataset = seen_by(stored.spec, dataset)
     device = params.set_up()
     model = build_stored(stored).to(device)
     return {

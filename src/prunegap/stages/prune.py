@@ -11,7 +11,7 @@ from prunegap.artifacts.training_state import save_training_state
 from prunegap.pruning.magnitude import prune_globally, prune_layerwise
 from prunegap.pruning.masks import dense_masks, layer_sparsities, norms_after, sparsity_of
 from prunegap.pruning.schedule import PruningSchedule
-from prunegap.stages.checks import require_fit
+from prunegap.stages.checks import seen_by
 from prunegap.stages.contract import (
     DatasetPath,
     DenseModelPath,
@@ -70,7 +70,7 @@ def prune(params: PruneParams, inputs: PruneInputs, outputs: PruneOutputs, track
     device = params.set_up()
     dataset = load_dataset(inputs.dataset)
     stored = load_model(inputs.dense_model)
-    require_fit(stored.spec, dataset)
+    dataset = seen_by(stored.spec, dataset)
     model = params.place(build_stored(stored), device)
     split = dataset.splits["train"].to(device)
     plan = TrainingPlan(
