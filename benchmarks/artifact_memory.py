@@ -45,7 +45,9 @@ MEGABYTE = 1_000_000
 SIDE, CLASSES, BATCH, LAYERS = 32, 10, 64, 32
 PAUSE = 0.002
 UNLIMITED = {"load_checkpoint"}
-SPEC = ModelSpec("small_cnn", CLASSES, 3, SIDE)
+NAMES = tuple(map(str, range(CLASSES)))
+MEAN, STD = (0.5,) * 3, (0.25,) * 3
+SPEC = ModelSpec("small_cnn", CLASSES, 3, SIDE, class_names=NAMES, channel_mean=MEAN, channel_std=STD)
 
 
 @stage
@@ -60,9 +62,8 @@ def make_inputs(folder: Path, megabytes: int) -> None:
     drawn = torch.Generator().manual_seed(1)
     images = torch.randint(0, 256, (examples, 3, SIDE, SIDE), dtype=torch.uint8, generator=drawn)
     labels = torch.arange(examples) % CLASSES
-    names = [str(number) for number in range(CLASSES)]
     splits = {"train": Split(images, labels, labels), "test": Split(images[:64], labels[:64], labels[:64])}
-    dataset = GroupedDataset(splits, names, names, (0.5,) * 3, (0.25,) * 3)
+    dataset = GroupedDataset(splits, NAMES, NAMES, MEAN, STD)
     sealed(folder / "dataset", "dataset", Dataset(dataset).save)
     network = StoredModel(SPEC, build(SPEC).state_dict(), {}, {})
     sealed(folder / "dense", "dense_model", DenseModel(network, DenseTraining("nft", 0, 0)).save)

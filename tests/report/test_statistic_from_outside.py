@@ -119,6 +119,8 @@ def test_it_is_in_every_file_table_plot_page_and_metric(install, tmp_path):
 
     pictures = draw_all(rows, evaluations, [])
     assert [one.name for one in pictures] == ["group_gaps_90", "group_lost_90", "tradeoff_90"]
+    assert "black line" in pictures[0].caption
+    assert "black line" not in pictures[1].caption
     write_html(rows, evaluations, [], tmp_path / "page.html", code_version="1", pictures=pictures)
     page = (tmp_path / "page.html").read_text()
     for phrase in ("Lost examples on test at 90 % sparsity", "lost share %", "Share of examples lost."):

@@ -4,6 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from prunegap.pipeline.names import same_inputs, same_methods, same_sparsities
 from prunegap.stages.acquire_dense import AcquireDenseParams, acquire_dense
 from prunegap.stages.compare import CompareParams, compare
 from prunegap.stages.contract import Stage
@@ -23,6 +24,8 @@ STAGES: tuple[Stage[..., Any], ...] = (
     evaluate,
     compare,
 )
+WHICH_METHOD = frozenset({"method", "label"})
+"""Parameters of finetune that make the pipeline's shape, and are no inputs of it."""
 SHARED = ("device", "precision", "channels_last", "threads")
 
 
@@ -80,13 +83,15 @@ class Experiment(BaseModel):
         return seeds
 
     @model_validator(mode="after")
-    def _names_are_distinct(self) -> Self:
-        _require_distinct(
-            "methods",
-            [method.shown_name for method in self.methods],
-            "give the same method twice only with different labels",
-        )
-        _require_distinct("sparsities", [f"{level.sparsity:g}" for level in self.sparsities], "name each once")
+    def _names_stay_apart(self) -> Self:
+        labels = [method.shown_name for method in self.methods]
+        _require_distinct("methods", labels, "give the same method twice only with different labels")
+        _refuse("methods", same_methods(labels), "give one of them another label")
+        sections = {stage_.name: stage_.params_type.model_fields for stage_ in STAGES}
+        own = [name for name in FinetuneParams.model_fields if name not in WHICH_METHOD]
+        _refuse("methods", same_inputs(sections, labels, own), "give the method another label")
+        values = [level.sparsity for level in self.sparsities]
+        _refuse("sparsities", same_sparsities(values), "name each once, or further apart")
         return self
 
     @model_validator(mode="after")
@@ -110,6 +115,11 @@ def _require_distinct(what: str, names: list[str], rule: str) -> None:
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise ValueError(f"{what} must be distinct, got {twice[0]} twice; {rule}")
+
+
+def _refuse(what: str, confusion: str, remedy: str) -> None:
+    if confusion:
+        raise ValueError(f"{what}: {confusion}; {remedy}")
 
 
 def varied_keys(dense_seeds: object) -> dict[str, dict[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from prunegap.artifacts.evaluation import Evaluation
@@ -45,17 +45,33 @@ def draw_all(
     for sparsity in sparsities_of(evaluations):
         pictures += [_groups(rows, evaluations, sparsity, quantity) for quantity in drawn]
         pictures.append(_tradeoff(rows, sparsity))
-    return pictures + [_dynamics(history) for history in _first_seeds(histories)]
+    return _with_names_of_their_own(pictures + [_dynamics(history) for history in _first_seeds(histories)])
+
+
+def _with_names_of_their_own(pictures: Sequence[Picture]) -> list[Picture]:
+    """Number the names that are taken, as those of methods that differ in case alone, on a disk that ignores it."""
+    apart: list[Picture] = []
+    taken: set[str] = set()
+    for picture in pictures:
+        name, number = picture.name, 1
+        while name.lower() in taken:
+            number += 1
+            name = f"{picture.name}_{number}"
+        taken.add(name.lower())
+        apart.append(replace(picture, name=name))
+    return apart
 
 
 def _groups(
     rows: Sequence[ComparisonRow], evaluations: Sequence[Evaluation], sparsity: float, quantity: Quantity
 ) -> Picture:
     at = f"{plain_percent(sparsity)} % sparsity"
-    meaning = "what stands above it is the group's excess" if quantity.name == GAP else "over all examples"
+    has_line = any((quantity.line or quantity.name) == one.name for row in rows for one in row.quantities)
+    line = f" A black line is the method's {line_label(quantity)}." if has_line else ""
+    above = " What stands above it is the group's excess." if quantity.name == GAP else ""
     caption = (
-        f"{quantity.heading[:1].upper()}{quantity.heading[1:]} of each group at {at}. {quantity.description} "
-        f"A black line is the method's {line_label(quantity)}; {meaning}.{_thin_lines(rows, sparsity)}"
+        f"{quantity.heading[:1].upper()}{quantity.heading[1:]} of each group at {at}. {quantity.description}"
+        f"{line}{above}{_thin_lines(rows, sparsity)}"
     )
     alt = f"Bar chart of the {quantity.heading} of each group and method at {at}. {_figures(rows, sparsity)}"
     name = f"group_{'gaps' if quantity.name == GAP else quantity.name}_{_in_name(sparsity)}"

@@ -46,6 +46,7 @@ def open_table(location: str, options: SourceOptions) -> Rows:
         default_group=options.label_column,
         part=None if part_column is None else [table.values[part_column][row] for row in kept],
         bad=bad,
+        keys=images,
     )
 
 

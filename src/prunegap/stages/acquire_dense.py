@@ -6,9 +6,9 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from prunegap.acquisition.identity import weights_identity
 from prunegap.artifacts.dataset import Dataset
@@ -26,6 +26,7 @@ from prunegap.training.checkpoints import Checkpoint
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from prunegap.acquisition.start import WantedWeights
     from prunegap.constraints.dual import DualState
     from prunegap.data.grouped import GroupedDataset, Split
     from prunegap.models.spec import ModelSpec
@@ -53,8 +54,19 @@ class AcquireDenseParams(TrainingParams, DualParams):
         default=(), description="Rows of the stored classifier that are our classes, in order."
     )
     replace_head: bool = Field(
-        default=False, description="Start the classifier afresh where it has another number of classes."
+        default=False, description="Start the classifier afresh where it has other classes, or another number of them."
     )
+    weights_classes: tuple[str, ...] = Field(
+        default=(),
+        description="Classes the weights are for, in the order of their scores; empty: what a model of ours says "
+        "itself, else the data set's in its order.",
+    )
+    weights_mean: tuple[float, ...] = Field(
+        default=(),
+        description="Normalisation the weights were trained with, in units of 0..1, a value a channel; empty: what the "
+        "model (ours, torchvision's) says itself, else the data set's.",
+    )
+    weights_std: tuple[float, ...] = Field(default=(), description="As weights_mean: the standard deviations, > 0.")
     epochs: int = Field(default=50, ge=0, description="Epochs of dense training; 0 takes the weights as they are.")
     method: Literal["nft", "el", "el_rb"] = Field(
         default="nft",
@@ -70,6 +82,31 @@ class AcquireDenseParams(TrainingParams, DualParams):
             hint = did_you_mean(name, NAMES)
             raise ValueError(f"model '{name}' is not known{hint} (your own is written package.module:function)")
         return name
+
+    @model_validator(mode="after")
+    def _what_weights_mean_is_whole(self) -> Self:
+        stated = {name: getattr(self, name) for name in ("weights_classes", "weights_mean", "weights_std")}
+        useless = [name for name, value in stated.items() if value and not self.weights]
+        if useless:
+            raise ValueError(f"{useless[0]} says what weights mean, and weights names none")
+        if len(self.weights_mean) != len(self.weights_std) or not all(std > 0 for std in self.weights_std):
+            raise ValueError(
+                "weights_mean and weights_std must be given together, a value a channel, std > 0; got "
+                f"{list(self.weights_mean)} and {list(self.weights_std)}"
+            )
+        if len(set(self.weights_classes)) < len(self.weights_classes):
+            raise ValueError(f"weights_classes must be distinct, got {list(self.weights_classes)}")
+        if self.weights_classes and self.head_rows:
+            raise ValueError("weights_classes names the rows that head_rows chooses by number; give one of the two")
+        return self
+
+    def wanted_weights(self) -> WantedWeights:
+        """Return which weights to start from, and what is said of them."""
+        from prunegap.acquisition.meaning import Meaning
+        from prunegap.acquisition.start import WantedWeights
+
+        stated = Meaning(self.weights_classes, self.weights_mean, self.weights_std)
+        return WantedWeights(self.weights, self.sha256, self.head_rows, self.replace_head, stated)
 
     def outside(self) -> Mapping[str, str]:
         """Return the digest of the weights it starts from."""
@@ -94,14 +131,13 @@ def acquire_dense(
 ) -> Acquired:
     """Train a dense model, or take its weights from a file, the web, S3, torchvision or MLflow."""
     from prunegap.artifacts.model import StoredModel
-    from prunegap.models.spec import ModelSpec
+    from prunegap.stages.checks import seen_by
     from prunegap.training.run import TrainingPlan, TrainingState
 
-    data = dataset.data
     device = params.set_up()
-    channels, size, _ = data.image_shape
-    spec = ModelSpec(params.model, data.num_classes, channels, size)
-    model = params.place(_initial_model(params, spec), device)
+    spec, model = _initial_model(params, dataset.data)
+    data = seen_by(spec, dataset.data)
+    model = params.place(model, device)
     split = data.splits["train"].to(device)
     _log_layers(model, params.image_format(data).inputs(split.images[:2]))
     plan = TrainingPlan(
@@ -133,26 +169,13 @@ def acquire_dense(
     )
 
 
-def _initial_model(params: AcquireDenseParams, spec: ModelSpec) -> nn.Module:
-    import torch
+def _initial_model(params: AcquireDenseParams, data: GroupedDataset) -> tuple[ModelSpec, nn.Module]:
+    from prunegap.acquisition.start import fresh_model, model_from
 
-    from prunegap.acquisition.fetch import fetch_weights
-    from prunegap.acquisition.fit import fit_weights
-    from prunegap.acquisition.read import read_weights
-    from prunegap.models.build import build
-    from prunegap.models.dry_run import blank_images
-    from prunegap.remote.web import shown
-
-    torch.manual_seed(params.seed)
-    model = build(spec)
-    if params.weights:
-        cache = Path(params.cache_dir) if params.cache_dir else default_cache_dir()
-        path = fetch_weights(params.weights, sha256=params.sha256, cache=cache)
-        try:
-            fit_weights(model, read_weights(path), params.head_rows or None, params.replace_head, blank_images(spec))
-        except UserError as error:
-            raise UserError(f"{shown(params.weights)} for model {params.model}: {error}") from error
-    return model
+    if not params.weights:
+        return fresh_model(params.model, data, params.seed)
+    cache = Path(params.cache_dir) if params.cache_dir else default_cache_dir()
+    return model_from(params.model, data, params.seed, params.wanted_weights(), cache)
 
 
 def _log_layers(model: nn.Module, images: Tensor) -> None:

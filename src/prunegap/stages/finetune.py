@@ -88,11 +88,10 @@ def finetune(
     tracker: Tracker,
 ) -> Finetuned:
     """Fine-tune a pruned model with one method."""
-    from prunegap.stages.checks import require_fit
+    from prunegap.stages.checks import seen_by
     from prunegap.training.step_tracer import StepTracer
 
-    data, pruning = dataset.data, sparse_model.trained_by
-    require_fit(sparse_model.network.spec, data)
+    data, pruning = seen_by(sparse_model.network.spec, dataset.data), sparse_model.trained_by
     device = params.set_up()
     splits = {name: split.to(device) for name, split in data.splits.items()}
     method = find_method(params.method)

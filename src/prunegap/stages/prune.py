@@ -95,11 +95,11 @@ def prune(
     from prunegap.pruning.masks import sparsity_of
     from prunegap.pruning.rules import pruning_rule
     from prunegap.pruning.schedule import PruningSchedule
-    from prunegap.stages.checks import require_fit
+    from prunegap.stages.checks import seen_by
     from prunegap.training.run import TrainingPlan, TrainingState, prune_if_due
 
-    data, spec = dataset.data, dense_model.network.spec
-    require_fit(spec, data)
+    spec = dense_model.network.spec
+    data = seen_by(spec, dataset.data)
     device = params.set_up()
     model = params.place(build_stored(dense_model.network), device)
     split = data.splits["train"].to(device)
