@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from pruning.networks import IMAGES, Attending, Gated, HeadFirst, InPlace, Residuals, Twice, TwoEyes
+from pruning.networks import IMAGES, Attending, Gated, HeadFirst, Headless, InPlace, Residuals, Twice, TwoEyes
 from torch import Tensor, nn
 from torchvision.models import shufflenet_v2_x0_5, squeezenet1_1
 
@@ -86,6 +86,12 @@ def test_layers_are_found_by_what_they_do(build):
         (InPlace, ("left", "right"), ("head",), ["hidden.weight"]),
         (Gated, ("stem",), ("fc",), ["excite.weight", "squeeze.weight", "deep.weight", "depthwise.weight"]),
         (
+            Headless,
+            ("patches",),
+            ("layer.linear2",),
+            ["layer.self_attn.in_proj_weight", "layer.self_attn.out_proj.weight", "layer.linear1.weight"],
+        ),
+        (
             Attending,
             ("patches",),
             ("head",),
@@ -106,11 +112,11 @@ def test_each_network_as_its_author_would_say(build, first, last, prunable, devi
 def test_the_words_and_the_plain_values_for_a_log_and_a_report():
     layers = find_layers(TwoEyes(), IMAGES)
     assert layers.why_dense() == (
-        "dense stay near, far (input layer); heads.0, heads.1 (classifier); unused, helper (not on the way from image "
+        "dense stay near, far (input layer); heads.0, heads.1 (classifier); unused, helper, glance (not on the way from image "
         "to scores)"
     )
     assert layers.summary() == {
-        "input": ["near", "far"], "classifier": ["heads.0", "heads.1"], "kept": [], "idle": ["unused", "helper"],
+        "input": ["near", "far"], "classifier": ["heads.0", "heads.1"], "kept": [], "idle": ["unused", "helper", "glance"],
         "other": [], "prunable": ["joint"],
     }  # fmt: skip
 

@@ -130,9 +130,9 @@ def test_two_parameters_in_the_same_memory_are_refused():
 
 
 def test_parameters_side_by_side_in_one_memory_are_fine():
-    model, flat = Three(nn.Linear(6, 6)), nn.init.normal_(torch.empty(72))
-    model.get_submodule("middle").weight = nn.Parameter(flat[:36].view(6, 6))
-    model.other.weight = nn.Parameter(flat[36:].view(6, 6))
+    model, flat = Three(nn.Linear(6, 6)), nn.init.normal_(torch.empty(108))
+    for number, layer in enumerate(("stem", "middle", "other")):
+        model.get_submodule(layer).weight = nn.Parameter(flat[36 * number : 36 * (number + 1)].view(6, 6))
     assert list(find_layers(model, IMAGES).prunable) == ["middle.weight", "other.weight"]
 
 
