@@ -112,12 +112,12 @@ def test_each_network_as_its_author_would_say(build, first, last, prunable, devi
 def test_the_words_and_the_plain_values_for_a_log_and_a_report():
     layers = find_layers(TwoEyes(), IMAGES)
     assert layers.why_dense() == (
-        "dense stay near, far (input layer); heads.0, heads.1 (classifier); unused, helper, glance (not on the way from image "
-        "to scores)"
+        "dense stay near, far (input layer); heads.0, heads.1 (classifier); unused, helper, glance (not on the way "
+        "from image to scores)"
     )
     assert layers.summary() == {
-        "input": ["near", "far"], "classifier": ["heads.0", "heads.1"], "kept": [], "idle": ["unused", "helper", "glance"],
-        "other": [], "prunable": ["joint"],
+        "input": ["near", "far"], "classifier": ["heads.0", "heads.1"], "kept": [],
+        "idle": ["unused", "helper", "glance"], "other": [], "prunable": ["joint"],
     }  # fmt: skip
 
 
@@ -165,8 +165,11 @@ def test_looking_leaves_the_model_as_it_was():
     model.extra = nn.BatchNorm2d(3)
     modes = [module.training for module in model.modules()]
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    fast = torch.backends.mha.get_fastpath_enabled()
+    fast, gradients = torch.backends.mha.get_fastpath_enabled(), []
+    hook = model.stem.register_forward_pre_hook(lambda *_: gradients.append(torch.is_grad_enabled()))
     find_layers(model, IMAGES)
+    hook.remove()
+    assert gradients == [False]
     assert [module.training for module in model.modules()] == modes
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())

@@ -110,6 +110,14 @@ def test_one_parameter_in_two_layers_is_one_weight():
     assert find_layers(model, IMAGES, ("other",)).prunable == {}
 
 
+def test_a_shared_weight_answers_to_every_layers_name():
+    model = nn.Sequential(*(nn.Linear(6, 6) for _ in range(5)))
+    for number in ("2", "3"):
+        model.get_submodule(number).weight = model.get_submodule("1").get_parameter("weight")
+    assert list(find_layers(model, IMAGES).prunable) == ["1.weight"]
+    assert [find_layers(model, IMAGES, (name,)).kept for name in "123"] == [("1",)] * 3
+
+
 def test_a_weight_shared_with_the_head_stays_dense():
     model = Three(nn.Linear(6, 6))
     model.head = nn.Linear(6, 6)
