@@ -18,8 +18,8 @@ from prunegap.pruning.magnitude import prune_layerwise
 from prunegap.pruning.masks import MaskedParameters
 from prunegap.training.methods import find_method
 from prunegap.training.recipe import Recipe
-from prunegap.training.records import StepTracer
 from prunegap.training.run import TrainingPlan, TrainingState
+from prunegap.training.step_tracer import StepTracer
 
 CLASSES = 10
 SIDE = 32

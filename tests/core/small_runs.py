@@ -15,8 +15,8 @@ from prunegap.pruning.magnitude import prune_layerwise
 from prunegap.pruning.schedule import PruningSchedule
 from prunegap.training.methods import find_method
 from prunegap.training.recipe import Recipe
-from prunegap.training.records import StepTracer
 from prunegap.training.run import TrainingPlan, TrainingState
+from prunegap.training.step_tracer import StepTracer
 
 CLASSES, GROUPS, EPOCHS, BATCH = 3, 3, 6, 16
 FORMAT = ImageFormat((0.4,), (0.3,))

@@ -14,7 +14,7 @@ from pipeline.workspaces import copy_of, figures, half_written, snapshot, weight
 
 from prunegap.artifacts.model import load_model
 from prunegap.errors import UserError
-from prunegap.training.tree import load_tree, save_tree
+from prunegap.training.checkpoints import load_checkpoint, save_checkpoint
 
 CELL = "sparsity80-seed0"
 FIRST_OUTPUT = {
@@ -53,7 +53,7 @@ def checkpoint_of(workspace: Path, step: str) -> Path:
 def epoch_in(checkpoint: Path) -> int:
     """The epoch a checkpoint stands at; 0 without one."""
     try:
-        return load_tree(checkpoint)["state"]["epoch"]
+        return load_checkpoint(checkpoint)["state"]["epoch"]
     except UserError:
         return 0
 
@@ -153,9 +153,9 @@ def test_a_stage_goes_on_from_its_checkpoint_and_not_from_its_beginning(
     workspace = tmp_path / "run"
     stopped_in(program, finished, experiment, workspace, step=step, epoch=epoch, by=signal.SIGKILL)
     checkpoint = checkpoint_of(workspace, step)
-    tree = load_tree(checkpoint)
+    tree = load_checkpoint(checkpoint)
     tree["state"]["epoch"] = until
-    save_tree(checkpoint, tree)
+    save_checkpoint(checkpoint, tree)
     running = program.start("run", experiment, "--workspace", workspace, "--no-tracking")
     output = workspace / "steps" / step / FIRST_OUTPUT[step]
     running.wait_until((output / "manifest.json").exists)
@@ -200,10 +200,10 @@ def test_a_checkpoint_of_other_settings_is_not_taken_up(
 ) -> None:
     workspace = tmp_path / "run"
     stopped_in(program, finished, experiment, workspace, step="acquire_dense", epoch=2, by=signal.SIGKILL)
-    old = load_tree(checkpoint_of(workspace, "acquire_dense"))["fingerprint"]
+    old = load_checkpoint(checkpoint_of(workspace, "acquire_dense"))["fingerprint"]
     other = ("run", experiment, "--workspace", workspace, "--no-tracking", "--set", "acquire_dense.seed=5")
     running = program.start(*other)
-    changed = lambda: load_tree(checkpoint_of(workspace, "acquire_dense"))["fingerprint"] != old  # noqa: E731
+    changed = lambda: load_checkpoint(checkpoint_of(workspace, "acquire_dense"))["fingerprint"] != old  # noqa: E731
     running.wait_until(changed)
     running.end(signal.SIGKILL)
     assert epoch_in(checkpoint_of(workspace, "acquire_dense")) <= 2

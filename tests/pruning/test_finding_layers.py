@@ -85,12 +85,7 @@ def test_layers_are_found_by_what_they_do(build):
         (Residuals, ("first",), ("last",), ["second.weight"]),
         (InPlace, ("left", "right"), ("head",), ["hidden.weight"]),
         (Gated, ("stem",), ("fc",), ["excite.weight", "squeeze.weight", "deep.weight", "depthwise.weight"]),
-        (
-            Headless,
-            ("patches",),
-            ("layer.linear2",),
-            ["layer.self_attn.in_proj_weight", "layer.self_attn.out_proj.weight", "layer.linear1.weight"],
-        ),
+        (Headless, ("patches",), ("attend.out_proj",), ["attend.in_proj_weight"]),
         (
             Attending,
             ("patches",),

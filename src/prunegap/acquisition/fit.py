@@ -16,7 +16,9 @@ def fit_weights(
     head_rows: Sequence[int] | None,
     replace_head: bool,
     images: Inputs,
-) -> None:
+    *,
+    is_of_others: bool = False,
+) -> bool:
     """Load weights into a model, every tensor of them.
 
     Args:
@@ -27,6 +29,10 @@ def fit_weights(
         replace_head: where the classifier in ``state`` has another number of classes, or is missing,
             leave the model's own, fresh one.
         images: two images the model takes (their content does not matter), to find its classifier with.
+        is_of_others: with ``replace_head``: the classifier is for other classes, though perhaps as many.
+
+    Returns:
+        Whether the classifier is that of the weights, not a fresh one.
 
     Raises:
         UserError: rows that are not there, weights that do not fit (the layers are named), or a classifier to be
@@ -41,14 +47,15 @@ def fit_weights(
                 f"made by {', '.join(heads)}; leave both out, and give weights of the data's classes"
             )
         load_state(model, state)
-        return
+        return True
     names = [name for name in (weight, bias) if name in model.state_dict()]
     fitted = dict(state)
     if head_rows is not None:
         fitted |= {name: _rows(state, name, head_rows) for name in names}
     classes = model.state_dict()[names[0]].shape[0]
     found = fitted[names[0]].shape[0] if names[0] in fitted else 0
-    if found != classes and replace_head:
+    is_fresh = (found != classes or is_of_others) and replace_head
+    if is_fresh:
         fitted |= {name: model.state_dict()[name] for name in names}
     elif found not in {classes, 0}:
         raise UserError(
@@ -56,6 +63,7 @@ def fit_weights(
             f"rows of '{head}', or replace_head to train it afresh"
         )
     load_state(model, fitted)
+    return not is_fresh
 
 
 def _parameters(layer: str) -> tuple[str, str]:

@@ -25,7 +25,7 @@ def check_dimensions(model: nn.Module, spec: ModelSpec) -> None:
     except UserError:
         raise
     except Exception as error:  # whatever a layer raises on a size it cannot take
-        size = f"{spec.in_channels} x {spec.image_size} x {spec.image_size}"
+        size = " x ".join(map(str, spec.image_shape))
         raise UserError(
             f"model '{spec.name}' cannot take {size} images ({one_line(error)}); "
             "choose another model or another image size in prepare_data"
@@ -71,7 +71,7 @@ def materialise(model: nn.Module, spec: ModelSpec) -> None:
 
 def blank_images(spec: ModelSpec) -> Tensor:
     """Return two black images of the size a model of this spec takes."""
-    return torch.zeros(2, spec.in_channels, spec.image_size, spec.image_size)
+    return torch.zeros(2, *spec.image_shape)
 
 
 def _lazy(model: nn.Module) -> list[str]:

@@ -26,8 +26,9 @@ from prunegap.pruning.rules import PruningRule
 from prunegap.pruning.schedule import PruningSchedule
 from prunegap.training.evaluation import outcomes_of
 from prunegap.training.recipe import Recipe
-from prunegap.training.records import EpochEntry, StepTracer, optional
+from prunegap.training.records import EpochEntry, optional
 from prunegap.training.step import train_step
+from prunegap.training.step_tracer import StepTracer
 
 
 @dataclass(frozen=True)
