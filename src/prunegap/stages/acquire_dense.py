@@ -17,7 +17,8 @@ from prunegap.constraints.dual import DualSettings, DualState
 from prunegap.constraints.formulation import DenseReference, FormulationSettings, constrained_method
 from prunegap.data.grouped import GroupedDataset, Split
 from prunegap.errors import UserError, did_you_mean
-from prunegap.models.build import NAMES, build
+from prunegap.models.build import build
+from prunegap.models.names import model_names
 from prunegap.models.spec import ModelSpec
 from prunegap.remote.location import default_cache_dir
 from prunegap.remote.web import shown
@@ -66,8 +67,8 @@ class AcquireDenseParams(TrainingParams, DualParams):
     @field_validator("model")
     @classmethod
     def _model_is_known(cls, name: str) -> str:
-        if ":" not in name and name not in NAMES:
-            hint = did_you_mean(name, NAMES)
+        if ":" not in name and name not in model_names():
+            hint = did_you_mean(name, model_names())
             raise ValueError(f"model '{name}' is not known{hint} (your own is written package.module:function)")
         return name
 
