@@ -48,7 +48,8 @@ def build_pipeline(experiment: Experiment, image: str, resources: Resources, *, 
         connect(close, resources, experiment.name)
         with dsl.ExitHandler(close, name="run"):
             given = symbolic(experiment, dict(zip(inputs, channels, strict=True)))
-            prune_and_compare(given, KubeflowRunner(image, resources, experiment.name, cache))
+            defaults = {name: one.default for name, one in inputs.items()}
+            prune_and_compare(given, KubeflowRunner(image, resources, experiment.name, defaults, cache))
 
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     signature = [inspect.Parameter(one.name, kind, default=one.default, annotation=one.type) for one in inputs.values()]

@@ -18,7 +18,7 @@ from prunegap.cli.entry import enter, show_comparison
 from prunegap.cli.experiment_file import read_experiment
 from prunegap.errors import UserError
 from prunegap.pipeline import Experiment
-from prunegap.stages.contract import CHECKPOINT_DIR
+from prunegap.stages.checkpoint_place import CHECKPOINT_DIR
 from prunegap.tracking.environment import PIPELINE_RUN_VARIABLE
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from prunegap.stages.contract import Port, Stage
 
 TASK = "kubeflow-task"
 METRICS = "metrics"
-STEP, TAGS = "step", "tags"
+STEP, TAGS, MADE_FROM = "step", "tags", "made_from"
 MOST_METRICS = 64
 PLACEHOLDER = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
 MOUNTS = {"gs://": "/gcs/", "minio://": "/minio/", "s3://": "/s3/"}
@@ -111,12 +111,12 @@ def local_path(uri: str) -> Path:
     return Path(uri)
 
 
-def run_task(stage: Stage[Any, Any, Any], task: TaskInput) -> None:
+def run_task(stage: Stage[..., Any], task: TaskInput) -> None:
     """Carry out a stage and write the executor output."""
     given = {key: value for key, value in task.parameters.items() if key in stage.params_type.model_fields}
     params = validated(stage, given, lambda path: str(path[0]) if path else "")
-    inputs = stage.inputs_type(**{port.name: _input(port, task.inputs) for port in stage.inputs})
-    outputs = stage.outputs_type(**{port.name: _output(port.name, task.outputs) for port in stage.outputs})
+    inputs = {port.name: _input(port, task.inputs) for port in stage.inputs}
+    outputs = {port.name: _output(port.name, task.outputs) for port in stage.outputs}
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         click.echo("MLFLOW_TRACKING_URI is not set: the step is not tracked in MLflow", err=True)
     metrics = carry_out(stage, params, inputs, outputs, step=task.step or stage.name, tags=task.tags)

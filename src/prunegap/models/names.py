@@ -1,8 +1,19 @@
-"""What a network may be called; nothing is imported for it."""
+"""What a network may be called, and the code behind a name; nothing is imported for it."""
 
-from prunegap.extensions import extensions
+from prunegap.extensions import entry_point, extensions
+from prunegap.source_code import code_digest
 
 
 def model_names() -> list[str]:
     """Return the names of all networks, sorted; one's own is written ``package.module:function``."""
     return list(extensions("models"))
+
+
+def model_code(name: str) -> dict[str, str]:
+    """Return the digest of the code that builds a network, which no import of ours leads to.
+
+    Raises:
+        UserError: there is no such name or module.
+    """
+    module = name.partition(":")[0] if ":" in name else entry_point("models", name).module
+    return {f"the code of model {name}": code_digest(module)}

@@ -12,9 +12,9 @@ from prunegap.stages.finetune import FinetuneParams, finetune
 from prunegap.stages.measure_baseline import MeasureBaselineParams, measure_baseline
 from prunegap.stages.prepare_data import PrepareDataParams, prepare_data
 from prunegap.stages.prune import PruneParams, prune
-from prunegap.training.methods import find_method
+from prunegap.training.methods import describe_method
 
-STAGES: tuple[Stage[Any, Any, Any], ...] = (
+STAGES: tuple[Stage[..., Any], ...] = (
     prepare_data,
     acquire_dense,
     measure_baseline,
@@ -92,7 +92,7 @@ class Experiment(BaseModel):
     @model_validator(mode="after")
     def _held_out_examples_are_there(self) -> Self:
         for method in self.methods:
-            if find_method(method.method).keeps == "best_on_validation" and self.prepare_data.validation_share == 0:
+            if describe_method(method.method).keeps == "best_on_validation" and self.prepare_data.validation_share == 0:
                 raise ValueError(
                     f"method {method.method} picks its epoch on held-out examples, and there are none: set "
                     "prepare_data.validation_share above 0, or use nft_es_on_test, which picks on the test split as "

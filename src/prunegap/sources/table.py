@@ -40,7 +40,7 @@ def open_table(location: str, options: SourceOptions) -> Rows:
     return Rows(
         names=_unique(images, kept),
         columns=columns,
-        load=_loader([_beside(location, image) for image in images], options.cache_dir),
+        load=_loader([beside(location, image) for image in images], options.cache_dir),
         default_target=options.label_column,
         default_group=options.label_column,
         part=None if part_column is None else [table.values[part_column][row] for row in kept],
@@ -69,7 +69,8 @@ def _unique(images: Sequence[str], kept: Sequence[int]) -> list[str]:
     return [image if times[image] == 1 else f"{image} (row {row + 1})" for image, row in zip(images, kept, strict=True)]
 
 
-def _beside(location: str, image: str) -> str:
+def beside(location: str, image: str) -> str:
+    """Return the path or address of an image as a table at ``location`` means it."""
     if is_s3(image) or Path(image).is_absolute():
         return image
     folder, slash, _ = location.rpartition("/")
