@@ -15,7 +15,7 @@ from prunegap.artifacts.dataset import Dataset
 from prunegap.artifacts.history import History
 from prunegap.artifacts.trained_models import DenseModel, DenseTraining
 from prunegap.errors import UserError, did_you_mean
-from prunegap.models.names import NAMES, own_code
+from prunegap.models.names import model_code, model_names
 from prunegap.remote.location import default_cache_dir
 from prunegap.stages.contract import NO_EFFECT, stage
 from prunegap.stages.training_loop import train_with_checkpoints
@@ -78,8 +78,8 @@ class AcquireDenseParams(TrainingParams, DualParams):
     @field_validator("model")
     @classmethod
     def _model_is_known(cls, name: str) -> str:
-        if ":" not in name and name not in NAMES:
-            hint = did_you_mean(name, NAMES)
+        if ":" not in name and name not in model_names():
+            hint = did_you_mean(name, model_names())
             raise ValueError(f"model '{name}' is not known{hint} (your own is written package.module:function)")
         return name
 
@@ -113,8 +113,8 @@ class AcquireDenseParams(TrainingParams, DualParams):
         return weights_identity(self.weights, self.sha256) if self.weights else {}
 
     def code(self) -> Mapping[str, str]:
-        """Return the digest of the code that builds the network, where that is the user's own."""
-        return own_code(self.model)
+        """Return the digest of the code that builds the network."""
+        return model_code(self.model)
 
 
 @dataclass(frozen=True)
