@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tracking.mlflow_view import free_port
+from ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "docker"
-SECONDS = 300
 
 
 @dataclass
@@ -76,9 +75,7 @@ class Project:
 
     def _call(self, command: list[str], **changed: str) -> subprocess.CompletedProcess[str]:
         environment = self.environment | changed
-        return subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False, cwd=ROOT
-        )
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
 
 
 def tool() -> list[str]:

@@ -33,7 +33,7 @@ class Quiet(SimpleHTTPRequestHandler):
 @contextmanager
 def served(folder):
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder)) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
@@ -46,7 +46,7 @@ def buildkit(context, target, tag, *words):
     words = ["--file", context / "docker/Dockerfile", "--target", target, "--tag", tag, *words, context]
     command = [CLI, "build", *map(str, words)]
     environment = os.environ | {"DOCKER_BUILDKIT": "1", "BUILDKIT_PROGRESS": "plain"}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ def go(*processes):
 
 def finish(*processes):
     for process in processes:
-        out, err = process.communicate("end\n", timeout=120)
+        out, err = process.communicate("end\n")
         assert (process.returncode, err) == (0, ""), out + err
 
 

@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from mlflow_view import View, free_port
+from mlflow_view import View
+from ports import free_port
 
 from prunegap.errors import UserError
 from prunegap.tracking.addresses import workspace_uri
@@ -107,14 +108,14 @@ assert "mlflow" not in sys.modules
 with TrackingSession(workspace, None, "prunegap", "paper", {}) as session:
     with session.step("first", workspace / "first", {}, {}) as tracker:
         tracker.log_metrics({"a": 1.0})
-    start = time.perf_counter()
+    start = time.process_time()
     with session.step("second", workspace / "second", {"a": 1}, {}) as tracker:
         for epoch in range(10):
             tracker.log_metrics({f"group_accuracy/g{group}": 1.0 for group in range(60)}, epoch)
         tracker.log_artifact(workspace / "table.csv", "one.csv")
         tracker.log_artifact(workspace / "table.csv", "two.csv")
         tracker.log_model(workspace / "model", "model", {"accuracy": 0.5})
-    print(time.perf_counter() - start)
+    print(time.process_time() - start)
 """
 
 
@@ -160,6 +161,6 @@ def test_the_page_shows_the_runs_of_the_workspace_until_it_is_interrupted(tmp_pa
         found = View(f"http://127.0.0.1:{port}", "prunegap")
         assert found.step("prune").data.params == {"a": "1"}
         page.send_signal(signal.SIGINT)
-        assert page.wait(timeout=30) == 0
+        assert page.wait() == 0
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
