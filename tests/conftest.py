@@ -33,7 +33,10 @@ hypothesis.settings.load_profile("same")
 CORE = ["gaps", "data", "constraints", "pruning", "training", "models"]
 install_import_hook([f"prunegap.{floor}" for floor in CORE], "beartype.beartype")
 
-from servers import bucket, s3, server  # noqa: E402, F401 - after the hook, which sees only what comes later
+# after the hook, which sees only what comes later
+from servers import bucket, s3, server, tables  # noqa: E402
+
+__all__ = ["bucket", "s3", "server", "tables"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

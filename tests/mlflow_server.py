@@ -1,6 +1,7 @@
 """A real MLflow server over real sockets: sqlite behind it, its artifacts wherever it is told."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -38,8 +39,11 @@ class Server:
     def uri(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, wait: bool = True) -> "Server":
+    def start(self, tables: Path | None = None) -> "Server":
+        """Start on what is stored, at first on a copy of ``tables`` if they are given, and wait until it answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        if tables is not None:
+            shutil.copy(tables, self.folder / "server.db")
         store = ["--backend-store-uri", f"sqlite:///{self.folder / 'server.db'}"]
         files = ["--serve-artifacts", "--artifacts-destination", self.artifacts]
         where = ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
@@ -53,12 +57,8 @@ class Server:
                 stderr=output,
                 start_new_session=True,
             )
-        if wait:
-            self.wait()
+        wait_for(f"{self.uri}/health", self.process, log)
         return self
-
-    def wait(self) -> None:
-        wait_for(f"{self.uri}/health", self.process, self.folder / "server.log")
 
     def kill(self) -> None:
         """Kill the server and its workers: its session is its own process group."""

@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import pytest
 from mlflow_server import Server, wait_for
 from ports import free_port
-from shared import lent, shared_folder
+from shared import lent, once, shared_folder
 
 BUCKET = "tracking"
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
@@ -66,12 +66,26 @@ def bucket(s3: str) -> Callable[[], dict[str, bytes]]:
     return files
 
 
+def _make_tables(folder: Path) -> None:
+    from prunegap.tracking.mlflow_client import connect
+
+    connect(f"sqlite:///{folder / 'mlflow.db'}").search_experiments()
+
+
 @pytest.fixture(scope="session")
-def server(s3: str, bucket: object, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+def tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return MLflow's sqlite file with all its tables and nothing in them, to be copied: making them takes seconds."""
+    return once(shared_folder(tmp_path_factory) / "tables", _make_tables) / "mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def server(
+    s3: str, bucket: object, tables: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SimpleNamespace]:
     """Yield the running tracking server whose artifacts go to S3; its address is ``uri``."""
 
     def begin(folder: Path) -> str:
-        running = Server(folder, f"s3://{BUCKET}/artifacts", {"MLFLOW_S3_ENDPOINT_URL": s3, **KEYS}).start()
+        running = Server(folder, f"s3://{BUCKET}/artifacts", {"MLFLOW_S3_ENDPOINT_URL": s3, **KEYS}).start(tables)
         return _note(running.uri, running.process)
 
     with lent(shared_folder(tmp_path_factory) / "mlflow", begin, _kill) as note:

@@ -2,11 +2,14 @@
 
 import os
 import secrets
+import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
+import pytest
 from ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,7 +81,18 @@ class Project:
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
 
 
-def tool() -> list[str]:
+@cache
+def found_tool() -> list[str] | None:
     """The compose at hand, v2 first."""
-    plugin = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
-    return ["docker", "compose"] if plugin.returncode == 0 else ["docker-compose"]
+    for words in (["docker", "compose"], ["docker-compose"]):
+        if (
+            shutil.which(words[0])
+            and not subprocess.run([*words, "version"], capture_output=True, check=False).returncode
+        ):
+            return words
+    return None
+
+
+def tool() -> list[str]:
+    """The compose at hand; without one the test is skipped."""
+    return found_tool() or pytest.skip("compose is not installed: neither `docker compose` nor docker-compose")

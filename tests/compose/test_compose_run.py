@@ -5,7 +5,7 @@ from pathlib import Path
 
 import boto3
 import pytest
-from compose.project import Project
+from compose.project import Project, tool
 from pipeline.workspaces import write_experiment
 from tracking.mlflow_view import View
 
@@ -35,6 +35,7 @@ def generated(folder: Path, **changes) -> Path:
 @pytest.fixture(scope="module")
 def project(images: ImageLock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """Servers and volumes of their own, removed at the end whatever happened."""
+    tool()
     folder = tmp_path_factory.mktemp("compose")
     folder.chmod(0o755)  # the containers' user reads the experiments in it
     project = Project({target: image.tag for target, image in images.images.items()}, folder)

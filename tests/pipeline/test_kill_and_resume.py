@@ -134,14 +134,15 @@ def test_a_stopped_redoing_run_says_where_the_same_command_begins(
     program: Program, workspace: Path, experiment: Path, finished: Path
 ) -> None:
     again = ("run", experiment, "--workspace", workspace, "--no-tracking", "--from", "acquire_dense")
-    came, code = moment(workspace, "acquire_dense", 1), 0
-    while code == 0:  # one that was over before it was met leaves what it found
+    came = moment(workspace, "acquire_dense", 1)
+    while True:
         running = program.start(*again)
         while running.process.is_alive() and not came():
             time.sleep(0.001)
         ended = running.end(signal.SIGINT)
-        code = ended.code
-    assert code == 130
+        if ended.code != 0:  # else it was over before it was met, and has left what it found
+            break
+    assert ended.code == 130
     assert ended.err.splitlines()[-1].startswith("stopped; finished artifacts are intact; the same command begins")
     assert weights(workspace) == weights(finished)
 

@@ -20,21 +20,22 @@ def tmp_path(tmp_path: Path, worker_id: str) -> Path:
 
 
 @pytest.fixture
-def mortal_server(tmp_path) -> Iterator[Server]:
+def mortal_server(tmp_path, tables) -> Iterator[Server]:
     """Yield a tracking server of the test's own, to be killed and started again."""
-    running = Server(tmp_path / "mortal", str(tmp_path / "mortal" / "files")).start()
+    running = Server(tmp_path / "mortal", str(tmp_path / "mortal" / "files")).start(tables)
     yield running
     running.kill()
 
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch):
-    """Let no setting of the caller decide where a test logs, and do not wait long for dead servers."""
+    """Let no setting of the caller decide where a test logs; wait for a slow server, not for a dead one."""
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME"):
         monkeypatch.delenv(name, raising=False)
     for name in ("KFP_RUN_ID", "KFP_RUN_URL", "PRUNEGAP_PIPELINE_RUN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "3600")
 
 
 @pytest.fixture

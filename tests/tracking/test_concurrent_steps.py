@@ -1,5 +1,6 @@
 """Truth: MLflow's API after real processes began at the same moment, were killed, or came late."""
 
+import shutil
 import subprocess
 import sys
 
@@ -147,9 +148,9 @@ IDENTITY = {"prunegap.pipeline_run": "r", "prunegap.stage": "pipeline"}
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(tmp_path, tables):
     """Return a client of a sqlite file, an experiment, and functions that create and settle on a run there."""
-    client = connect(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    client = connect(f"sqlite:///{shutil.copy(tables, tmp_path)}")
     experiment_id = client.create_experiment("x", tmp_path.as_uri())
 
     def create(start_time):

@@ -1,5 +1,6 @@
 """Truth: MLflow's API on the sqlite file, and what a fresh process prints."""
 
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +16,12 @@ from prunegap.tracking.page import serve_ui
 from prunegap.tracking.protocol import NullTracker
 from prunegap.tracking.session import TrackingSession, upload
 from prunegap.tracking.spool import SpooledTracker
+
+
+@pytest.fixture
+def with_tables(tmp_path, tables):
+    """Let the workspace have a store already; the first test lets its own be made."""
+    shutil.copy(tables, tmp_path)
 
 
 def session_of(workspace, **options):
@@ -35,6 +42,7 @@ def test_without_a_server_everything_is_in_the_workspace_even_one_with_spaces(tm
     assert upload(workspace, None) == 0
 
 
+@pytest.mark.usefixtures("with_tables")
 def test_a_second_run_in_the_workspace_goes_on_in_the_same_parent(tmp_path):
     for step in ("prune", "evaluate"):
         with session_of(tmp_path) as session, session.step(step, tmp_path / step, {}, {}):
@@ -44,6 +52,7 @@ def test_a_second_run_in_the_workspace_goes_on_in_the_same_parent(tmp_path):
     assert {found.step(name).data.tags["mlflow.parentRunId"] for name in ("prune", "evaluate")} == {parent}
 
 
+@pytest.mark.usefixtures("with_tables")
 def test_a_run_of_the_workspace_can_be_sent_to_another_address_whole(tmp_path):
     with session_of(tmp_path) as session, session.step("prune", tmp_path / "prune", {"a": 1}, {}) as tracker:
         tracker.log_metrics({"accuracy": 0.5})
@@ -55,6 +64,7 @@ def test_a_run_of_the_workspace_can_be_sent_to_another_address_whole(tmp_path):
     assert found.parent().info.status == "FINISHED"
 
 
+@pytest.mark.usefixtures("with_tables")
 def test_a_file_that_is_gone_does_not_keep_the_rest_from_being_sent(tmp_path, sparse_model):
     spool, said = tmp_path / "step" / "tracking.jsonl", []
     with session_of(tmp_path):
@@ -89,6 +99,7 @@ def test_a_workspace_path_that_an_address_cannot_hold_is_refused(tmp_path):
         session_of(tmp_path / "why?")
 
 
+@pytest.mark.usefixtures("with_tables")
 def test_a_deleted_experiment_is_refused_by_name(tmp_path):
     with session_of(tmp_path):
         pass
@@ -119,6 +130,7 @@ with TrackingSession(workspace, None, "prunegap", "paper", {}) as session:
 """
 
 
+@pytest.mark.usefixtures("with_tables")
 def test_a_step_costs_well_under_a_second_and_mlflow_says_nothing(tmp_path, sparse_model):
     sparse_model(tmp_path / "model")
     command = [sys.executable, "-W", "default", "-c", SCRIPT, str(tmp_path)]
