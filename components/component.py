@@ -9,21 +9,15 @@ from kfp import dsl
 from kfp.dsl.base_component import BaseComponent
 from kfp.dsl.types import type_annotations
 
-from prunegap.cli.kubeflow_task import METRICS, STEP, TAGS, TASK
+from prunegap.cli.kubeflow_task import MADE_FROM, METRICS, STEP, TAGS, TASK
 from prunegap.cli.stage_command import bounds
 from prunegap.stages.contract import Port, Stage
 
 COMMAND: list[Any] = ["prunegap"]
-ARTIFACT_TYPES: dict[str, type[dsl.Artifact]] = {
-    "dataset": dsl.Dataset,
-    "dense_model": dsl.Model,
-    "sparse_model": dsl.Model,
-    "finetuned_model": dsl.Model,
-}
 VIEW_TYPES: dict[str, type[dsl.Artifact]] = {".md": dsl.Markdown, ".html": dsl.HTML}
 
 
-def stage_component(stage: Stage[Any, Any, Any], image: str, lists: int | None = None) -> BaseComponent:
+def stage_component(stage: Stage[..., Any], image: str, lists: int | None = None) -> BaseComponent:
     """Return the component that carries out ``stage`` in a container.
 
     Its one argument is the executor input: what Kubeflow resolves reaches the stage as it is, unquoted and typed.
@@ -52,8 +46,9 @@ def stage_component(stage: Stage[Any, Any, Any], image: str, lists: int | None =
         add(name, parameter_type(info.annotation), f"{info.description}{bounds(info)}", plain(info.default))
     add(STEP, str, "Name of the step in MLflow; empty: the stage's.", "")
     add(TAGS, dict, "Tags of the step in MLflow, e.g. seed, sparsity and method.", {})
+    add(MADE_FROM, str, "Digest of the data and code behind the parameters: a part of Kubeflow's cache key.", "")
     for port in stage.outputs:
-        add(port.name, dsl.Output[artifact_type(port.kind)], f"Artifact of kind {port.kind}.")
+        add(port.name, dsl.Output[artifact_type(port)], f"Artifact of kind {port.kind}.")
     for view in stage.views:
         add(view.name, dsl.Output[VIEW_TYPES["." + view.file.rpartition(".")[2]]], f"{view.file} of {view.port}.")
     add(METRICS, dsl.Output[dsl.Metrics], "The stage's last overall metrics.")
@@ -105,9 +100,9 @@ def documented(summary: str, described: Mapping[str, str], returned: Mapping[str
     return "\n".join(lines)
 
 
-def artifact_type(kind: str) -> type[dsl.Artifact]:
-    """Return Kubeflow's type for a kind of artifact."""
-    return ARTIFACT_TYPES.get(kind, dsl.Artifact)
+def artifact_type(port: Port) -> type[dsl.Artifact]:
+    """Return Kubeflow's type for the artifact of a port."""
+    return getattr(dsl, port.artifact.kubeflow)
 
 
 def parameter_type(annotation: Any) -> type:  # noqa: ANN401 - any annotation of a parameter
@@ -126,5 +121,5 @@ def plain(value: Any) -> Any:  # noqa: ANN401 - the value of a parameter
 
 
 def _input_type(port: Port) -> Any:  # noqa: ANN401 - an annotation
-    kind = artifact_type(port.kind)
+    kind = artifact_type(port)
     return dsl.Input[list[kind]] if port.many else dsl.Input[kind]

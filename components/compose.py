@@ -20,12 +20,10 @@ from prunegap.cli.explain import flag
 from prunegap.errors import UserError
 from prunegap.local import artifact
 from prunegap.pipeline import Experiment, prune_and_compare
+from prunegap.pipeline.wiring import Handles
 from prunegap.stages.contract import Stage, StageParams, artifacts_of
 from prunegap.tracking.environment import EXPERIMENT_VARIABLE, PIPELINE_RUN_VARIABLE
 
-P = TypeVar("P", bound=StageParams)
-I = TypeVar("I")  # noqa: E741
-O = TypeVar("O")  # noqa: E741
 T = TypeVar("T")
 U = TypeVar("U")
 
@@ -57,15 +55,15 @@ class ComposeRunner:
         self._workspace = workspace
         self._makers: dict[Path, str] = {}
 
-    def run(self, step: str, stage: Stage[P, I, O], params: P, inputs: I, tags: Mapping[str, str]) -> O:
+    def run(
+        self, step: str, stage: Stage[..., Any], params: StageParams, inputs: Handles, tags: Mapping[str, str]
+    ) -> Handles:
         """Note a step and return where its outputs will lie.
 
         Raises:
             UserError: a parameter that no command line can say.
         """
-        outputs = stage.outputs_type(
-            **{port.name: artifact(self._workspace, step, port.name) for port in stage.outputs}
-        )
+        outputs = {port.name: artifact(self._workspace, step, port.name) for port in stage.outputs}
         needs = list(dict.fromkeys(self._makers[path] for _, _, path in artifacts_of(stage.inputs, inputs)))
         command = [
             stage.name,

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from components.component import artifact_type
 from prunegap.cli.explain import explain, yaml_key
 from prunegap.errors import UserError, did_you_mean
-from prunegap.stages.contract import CHECKPOINT_DIR, Stage
+from prunegap.stages.checkpoint_place import CHECKPOINT_DIR
+from prunegap.stages.contract import Stage
 from prunegap.tracking.environment import EXPERIMENT_VARIABLE, KUBEFLOW_RUN_VARIABLE
 
 DATA, CHECKPOINTS, SHARED_MEMORY = "/data", "/checkpoints", "/dev/shm"  # noqa: S108 - inside the container
@@ -91,9 +92,9 @@ def read_resources(name: str) -> Resources:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
 
 
-def runs_network(stage: Stage[Any, Any, Any]) -> bool:
+def runs_network(stage: Stage[..., Any]) -> bool:
     """Whether a stage trains or evaluates a model: it reads or writes one."""
-    return any(artifact_type(port.kind) is dsl.Model for port in (*stage.inputs, *stage.outputs))
+    return any(artifact_type(port) is dsl.Model for port in (*stage.inputs, *stage.outputs))
 
 
 def equip(task: PipelineTask, resources: Resources, experiment: str, *, heavy: bool) -> None:

@@ -1,5 +1,6 @@
 """The wiring of a run, compiled: each step becomes a Kubeflow task, the fan-out over seeds a loop."""
 
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,16 +8,17 @@ from typing import Any, TypeVar, cast
 
 from kfp import dsl
 from kfp.dsl import PipelineTask
+from kfp.dsl.pipeline_channel import PipelineChannel
 
 from components.component import plain, stage_component
 from pipelines.resources import Resources, equip, runs_network
+from prunegap.pipeline.wiring import Handles
 from prunegap.stages.contract import Stage, StageParams
 
-P = TypeVar("P", bound=StageParams)
-I = TypeVar("I")  # noqa: E741
-O = TypeVar("O")  # noqa: E741
 T = TypeVar("T")
 U = TypeVar("U")
+
+logger = logging.getLogger(__name__)
 
 SEED = re.compile(r"-seed\{\{[^}]*\}\}")  # a step of a loop is drawn once, for all seeds
 
@@ -29,21 +31,25 @@ class KubeflowRunner:
         image: image of every stage.
         resources: what the tasks get.
         experiment: name of the MLflow experiment.
+        defaults: of the pipeline's inputs, by name: data and code are looked at for these.
         cache: whether a task with a cached result is skipped.
     """
 
     image: str
     resources: Resources
     experiment: str
+    defaults: Mapping[str, Any]
     cache: bool = True
 
-    def run(self, step: str, stage: Stage[P, I, O], params: P, inputs: I, tags: Mapping[str, str]) -> O:
+    def run(
+        self, step: str, stage: Stage[..., Any], params: StageParams, inputs: Handles, tags: Mapping[str, str]
+    ) -> Handles:
         """Make a task; parameters and inputs may be channels, and the outputs are channels."""
         values = {name: plain(getattr(params, name)) for name in stage.params_type.model_fields}
         artifacts: dict[str, Any] = {}
         lists = None
         for port in stage.inputs:
-            given = getattr(inputs, port.name)
+            given = inputs[port.name]
             if port.many:
                 # Every step of the loop gives a list, one artifact a seed.
                 lists = len(given)
@@ -51,11 +57,25 @@ class KubeflowRunner:
             else:
                 artifacts[port.name] = given
         component = stage_component(stage, self.image, lists)
-        task: PipelineTask = component(**values, **artifacts, step=step, tags=dict(tags))
-        task.set_caching_options(self.cache)
+        made_from = stage.surroundings(self._concrete(params))
+        task: PipelineTask = component(**values, **artifacts, step=step, tags=dict(tags), made_from=made_from.digest)
+        if made_from.not_looked_at:
+            logger.warning(
+                "%s: is not cached, for what it reads cannot be looked at from here: %s",
+                step,
+                ", ".join(made_from.not_looked_at),
+            )
+        task.set_caching_options(self.cache and not made_from.not_looked_at)
         task.set_display_name(SEED.sub("", step))
         equip(task, self.resources, self.experiment, heavy=runs_network(stage))
-        return stage.outputs_type(**{port.name: task.outputs[port.name] for port in stage.outputs})
+        return {port.name: task.outputs[port.name] for port in stage.outputs}
+
+    def _concrete(self, params: StageParams) -> StageParams:
+        """Return the parameters with the pipeline's defaults in place of its inputs."""
+        values = {name: getattr(params, name) for name in type(params).model_fields}
+        named = {name: value.name for name, value in values.items() if isinstance(value, PipelineChannel)}
+        known = {name: self.defaults[channel] for name, channel in named.items() if channel in self.defaults}
+        return params.model_copy(update=known)
 
     def fan_out(self, items: Sequence[T], body: Callable[[T], U]) -> Sequence[U]:
         """Make a loop; its steps are written once, with the loop's item."""

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from prunegap.artifacts.model import build_stored, load_model, save_model
-from prunegap.artifacts.training_state import load_training_state, save_training_state
 from prunegap.errors import UserError
 from prunegap.models.build import build
 from prunegap.models.spec import ModelSpec
@@ -178,14 +177,3 @@ def test_a_spec_of_another_network_is_refused_with_the_layers(tmp_path: Path):
     save_model(tmp_path, ModelSpec("small_cnn", 6, 3, 16), state)
     with pytest.raises(UserError, match=r"linear3\.weight \(weights \(5, 128\), model \(6, 128\)\)"):
         build_stored(load_model(tmp_path))
-
-
-def test_training_state_of_sgd_comes_back(tmp_path: Path):
-    parameter = torch.nn.Parameter(torch.ones(3))
-    optimizer = torch.optim.SGD([parameter], lr=0.1, momentum=0.9)
-    parameter.sum().backward()
-    optimizer.step()
-    save_training_state(tmp_path, optimizer.state_dict())
-    loaded = load_training_state(tmp_path)
-    assert loaded["param_groups"] == optimizer.state_dict()["param_groups"]
-    assert loaded["state"][0]["momentum_buffer"].tolist() == [1, 1, 1]

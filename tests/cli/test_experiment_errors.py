@@ -53,7 +53,24 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         {"methods": ["nft", "nft"]},
         "methods must be distinct, got nft twice; give the same method twice only with different labels",
     ),
-    ({"sparsities": [0.9, 0.90]}, "sparsities must be distinct, got 0.9 twice; name each once"),
+    (
+        {"sparsities": [0.9, 0.90]},
+        "sparsities: 0.9 and 0.9 are both written 0.9; name each once, or further apart",
+    ),
+    ({"sparsities": [0.98, 0.5, 0.9800001]}, "sparsities: 0.98 and 0.9800001 are both written 0.98; name each once"),
+    (
+        {"methods": [{"method": "ceag", "label": "CEAG"}, "ceag"]},
+        "methods: CEAG and ceag would be the same as a folder on a disk or a host name in compose, which take no "
+        "account of case (ceag); give one of them another label",
+    ),
+    (
+        {"methods": [{"method": "ceag", "label": "CEAG-1"}, {"method": "ceag", "label": "ceag_1"}]},
+        "methods: CEAG-1 and ceag_1 would be the same as an input of a Kubeflow pipeline (ceag_1); give one of them",
+    ),
+    (
+        {"methods": [{"method": "ceag", "label": "finetune"}]},
+        "methods: method finetune is called like a stage (finetune) in the inputs of a Kubeflow pipeline; give the",
+    ),
     ({"seeds": [1, 1]}, "seeds: must be distinct and >= 0, got [1, 1]"),
     ({"seeds": [-1]}, "seeds: must be distinct and >= 0, got [-1]"),
     ({"name": "a b"}, f"name: {CHARACTERS} 'a b'"),

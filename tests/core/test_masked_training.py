@@ -10,11 +10,18 @@ from torch.nn import functional
 
 from prunegap.data.batches import Batch
 from prunegap.models.cifar_resnet import CifarResNet
+from prunegap.pruning.filters import with_norm_masks
+from prunegap.pruning.layers import find_layers
 from prunegap.pruning.magnitude import prune_layerwise
-from prunegap.pruning.masks import MaskedParameters, dense_masks, norms_after, prunable_weights, with_norm_masks
+from prunegap.pruning.masks import MaskedParameters
 from prunegap.training.step import train_step
 
 DEAD = {"layer1.0.conv1": 2, "layer2.0.downsample.0": 5, "layer3.0.conv2": 0}
+NORM_OF = {
+    "layer1.0.conv1": "layer1.0.bn1",
+    "layer2.0.downsample.0": "layer2.0.downsample.1",
+    "layer3.0.conv2": "layer3.0.bn2",
+}
 
 
 def batches(count: int = 4) -> list[Batch]:
@@ -32,13 +39,13 @@ def batches(count: int = 4) -> list[Batch]:
 def pruned_network(*, zeroed: bool = True) -> tuple[CifarResNet, dict[str, Tensor]]:
     torch.manual_seed(1)
     model = CifarResNet((1, 1, 1), num_classes=4).double()
-    norms = norms_after(model, torch.zeros(2, 3, 8, 8, dtype=torch.float64))
-    masks = prune_layerwise(prunable_weights(model), dense_masks(model), 0.8)
+    layers = find_layers(model, torch.zeros(2, 3, 8, 8, dtype=torch.float64))
+    masks = prune_layerwise(layers.prunable, layers.first_masks(), 0.8)
     for layer, channel in DEAD.items():
         masks[f"{layer}.weight"][channel] = False
-    masks = with_norm_masks(masks, norms)
+    masks = with_norm_masks(masks, layers.norms)
     for layer, channel in DEAD.items():
-        norm = model.get_submodule(norms[layer])
+        norm = model.get_submodule(NORM_OF[layer])
         assert isinstance(norm, nn.BatchNorm2d)
         with torch.no_grad():
             norm.bias[channel], norm.running_mean[channel] = 0.7, 0.3  # pyright: ignore[reportOptionalSubscript]
@@ -54,7 +61,6 @@ def sgd(model: nn.Module) -> torch.optim.SGD:
 def check_dead_channels(model: nn.Module, inputs: Tensor) -> None:
     """Channels of DEAD are 0 behind their norm whatever comes in; others are not."""
     outputs: dict[str, Tensor] = {}
-    norms = norms_after(model, inputs)
 
     def keep(layer: str) -> Callable[..., None]:
         def hook(_module: nn.Module, _given: object, output: Tensor) -> None:
@@ -62,7 +68,7 @@ def check_dead_channels(model: nn.Module, inputs: Tensor) -> None:
 
         return hook
 
-    hooks = [model.get_submodule(norms[layer]).register_forward_hook(keep(layer)) for layer in DEAD]
+    hooks = [model.get_submodule(NORM_OF[layer]).register_forward_hook(keep(layer)) for layer in DEAD]
     with torch.no_grad():
         model(inputs)
     for hook in hooks:

@@ -7,7 +7,7 @@ import torch
 from core.dual_setup import dual_state
 
 from prunegap.constraints.dual import DualState
-from prunegap.training.records import StepTracer
+from prunegap.training.step_tracer import StepTracer
 
 GROUPS, UNSEEN = 20, 5
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from pipeline.workspaces import copy_of, figures, half_written, snapshot, weight
 
 from prunegap.artifacts.model import load_model
 from prunegap.errors import UserError
-from prunegap.training.tree import load_tree, save_tree
+from prunegap.training.checkpoints import load_checkpoint, save_checkpoint
 
 CELL = "sparsity80-seed0"
 FIRST_OUTPUT = {
@@ -54,7 +55,7 @@ def checkpoint_of(workspace: Path, step: str) -> Path:
 def epoch_in(checkpoint: Path) -> int:
     """The epoch a checkpoint stands at; 0 without one."""
     try:
-        return load_tree(checkpoint)["state"]["epoch"]
+        return load_checkpoint(checkpoint)["state"]["epoch"]
     except UserError:
         return 0
 
@@ -158,9 +159,9 @@ def test_a_stage_goes_on_from_its_checkpoint_and_not_from_its_beginning(
     workspace = tmp_path / "run"
     stopped_in(program, finished, experiment, workspace, step=step, epoch=epoch, by=signal.SIGKILL)
     checkpoint = checkpoint_of(workspace, step)
-    tree = load_tree(checkpoint)
+    tree = load_checkpoint(checkpoint)
     tree["state"]["epoch"] = until
-    save_tree(checkpoint, tree)
+    save_checkpoint(checkpoint, tree)
     running = program.start("run", experiment, "--workspace", workspace, "--no-tracking")
     output = workspace / "steps" / step / FIRST_OUTPUT[step]
     running.wait_until((output / "manifest.json").exists)
@@ -213,13 +214,14 @@ def test_of_two_outputs_one_alone_is_no_result(
 def test_a_checkpoint_of_other_settings_is_not_taken_up(program: Program, finished: Path, tmp_path: Path) -> None:
     workspace, experiment = tmp_path / "run", write_experiment(tmp_path, acquire_dense={"epochs": 100_000})
     stopped_in(program, finished, experiment, workspace, step="acquire_dense", epoch=20, by=signal.SIGKILL)
-    old = load_tree(checkpoint_of(workspace, "acquire_dense"))["fingerprint"]
+    old = load_checkpoint(checkpoint_of(workspace, "acquire_dense"))["fingerprint"]
     other = ("run", experiment, "--workspace", workspace, "--no-tracking", "--set", "acquire_dense.seed=5")
     first: dict[str, Any] = {}
 
     def changed() -> bool:
-        first.update(load_tree(checkpoint_of(workspace, "acquire_dense")))
-        return first["fingerprint"] != old
+        with suppress(UserError):  # for a moment there may be none
+            first.update(load_checkpoint(checkpoint_of(workspace, "acquire_dense")))
+        return first.get("fingerprint", old) != old
 
     running = program.start(*other)
     running.wait_until(changed)

@@ -155,6 +155,8 @@ def test_runs_that_cannot_be_averaged_are_refused_in_one_line(simulate, tmp_path
         summarise([first, replace(second, tolerance=0.01)])
     with pytest.raises(UserError, match=r"models other and small_cnn cannot be averaged"):
         summarise([first, replace(second, model="other")])
+    with pytest.raises(UserError, match=r"sparsities 0\.9 and 0\.9000000001 are both written 90 %; compare them apart"):
+        summarise([first, replace(first, sparsity=0.9000000001)])
     with pytest.raises(UserError, match=r"comparison.csv: no evaluation to compare"):
         write_comparison_csv([], tmp_path / "comparison.csv")
     with pytest.raises(UserError, match=r"no evaluation to list"):

@@ -144,6 +144,13 @@ def test_a_history_without_constraints_is_refused_alone_and_skipped_in_the_galle
     assert all(picture.alt and picture.caption and png_size(picture.png) for picture in pictures)
 
 
+def test_pictures_of_methods_that_differ_in_case_alone_are_two_files_on_every_disk(simulate, simulate_history):
+    evaluations = simulate()
+    histories = [simulate_history(method=method, steps=30) for method in ("ceag", "CEAG")]
+    names = [picture.name for picture in draw_all(summarise(evaluations), evaluations, histories)]
+    assert names[2:] == ["dynamics_ceag_90_seed0", "dynamics_CEAG_90_seed0_2"]
+
+
 def test_every_method_looks_different_and_the_same_whatever_is_drawn_beside_it():
     styles = method_styles(ALL_METHODS)
     assert len({(style.colour, style.marker) for style in styles.values()}) == len(ALL_METHODS)

@@ -14,7 +14,7 @@ from torch import Tensor
 from prunegap.acquisition.weights_file import weights_file
 from prunegap.errors import UserError
 from prunegap.pickles import ends_whole
-from prunegap.training.tree import read_tensors
+from prunegap.training.tensor_files import read_tensors
 
 ENVELOPES = ("state_dict", "model_state_dict", "model", "net")
 WRAPPERS = ("module.", "_orig_mod.")

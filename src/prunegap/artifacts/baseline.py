@@ -3,21 +3,75 @@
 Per example (``outcomes_<split>.safetensors``): predicted class (int64), loss in nats (float32), correct (bool).
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
-from torch import Tensor
-
+from prunegap.artifacts.kind import Artifact
 from prunegap.artifacts.manifest import write_json
-from prunegap.data.grouped import GroupedDataset
-from prunegap.gaps import GroupPerformance, Outcomes, performance
-from prunegap.training.tree import read_tensors, write_tensors
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from prunegap.data.grouped import GroupedDataset
+    from prunegap.gaps import GroupPerformance, Outcomes
 
 PREFIX = "outcomes_"
+BASELINE = "baseline.json"
+
+
+@dataclass(frozen=True)
+class Baseline(Artifact, kind="baseline"):
+    """What the dense model does, on every split.
+
+    Attributes:
+        outcomes: what it does with each example (on the CPU).
+        summary: its accuracy and loss, overall and by the name of the group, as plain JSON values.
+    """
+
+    outcomes: Mapping[str, Outcomes]
+    summary: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def measured(cls, outcomes: Mapping[str, Outcomes], data: GroupedDataset) -> Self:
+        """Return the baseline of these outcomes."""
+        from prunegap.gaps import performance
+
+        summary = {
+            name: _summary(performance(split, data.splits[name].groups, data.num_groups), data)
+            for name, split in outcomes.items()
+        }
+        return cls(outcomes, summary)
+
+    def save(self, folder: Path) -> None:
+        """Write the outcomes a split, and ``baseline.json``."""
+        save_outcomes(folder, self.outcomes)
+        write_json(folder / BASELINE, self.summary)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what :meth:`save` wrote."""
+        return cls(load_outcomes(folder), json.loads((folder / BASELINE).read_text()))
+
+    def metrics(self) -> Iterator[tuple[int, Mapping[str, float]]]:
+        """Yield accuracy and loss of every split, and the accuracy of every group."""
+        for name, of_split in self.summary.items():
+            metrics: dict[str, float] = {f"{name}/{key}": of_split[key] for key in ("accuracy", "loss")}
+            groups: Mapping[str, float | None] = of_split["group_accuracy"]
+            yield (
+                0,
+                metrics | {f"group_accuracy_{name}/{key}": value for key, value in groups.items() if value is not None},
+            )
 
 
 def save_outcomes(folder: Path, outcomes: Mapping[str, Outcomes]) -> None:
     """Write the outcomes of every split (on the CPU), by split name."""
+    from prunegap.training.tensor_files import write_tensors
+
     for name, split in outcomes.items():
         tensors = {"predicted": split.predicted, "loss": split.loss, "correct": split.correct}
         write_tensors(folder / f"{PREFIX}{name}.safetensors", tensors)
@@ -25,27 +79,20 @@ def save_outcomes(folder: Path, outcomes: Mapping[str, Outcomes]) -> None:
 
 def load_outcomes(folder: Path) -> dict[str, Outcomes]:
     """Read what :func:`save_outcomes` wrote."""
+    from prunegap.gaps import Outcomes
+    from prunegap.training.tensor_files import read_tensors
+
     return {
         path.stem.removeprefix(PREFIX): Outcomes(**read_tensors(path)[0])
         for path in sorted(folder.glob(f"{PREFIX}*.safetensors"))
     }
 
 
-def save_baseline(folder: Path, outcomes: Mapping[str, Outcomes], dataset: GroupedDataset) -> None:
-    """Write outcomes per example, and ``baseline.json`` with accuracy and loss overall and per group."""
-    save_outcomes(folder, outcomes)
-    summary = {
-        name: _summary(performance(split, dataset.splits[name].groups, dataset.num_groups), dataset)
-        for name, split in outcomes.items()
-    }
-    write_json(folder / "baseline.json", summary)
-
-
-def _summary(measured: GroupPerformance, dataset: GroupedDataset) -> dict[str, object]:
+def _summary(measured: GroupPerformance, data: GroupedDataset) -> dict[str, object]:
     def by_group(values: Tensor) -> dict[str, float | None]:
         return {
             name: None if value != value else value  # noqa: PLR0124 - NaN: a group without examples
-            for name, value in zip(dataset.group_names, values.tolist(), strict=True)
+            for name, value in zip(data.group_names, values.tolist(), strict=True)
         }
 
     return {

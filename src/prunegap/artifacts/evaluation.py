@@ -3,13 +3,19 @@
 Fractions and nats inside; an estimate that does not exist (a group without examples) is ``None``.
 """
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
 
-from prunegap.artifacts.manifest import write_json
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from prunegap.artifacts.kind import Artifact
+from prunegap.artifacts.manifest import MANIFEST, read_manifest, write_json
+
+if TYPE_CHECKING:
+    from prunegap.gaps import Outcomes
 
 EVALUATION = "evaluation.json"
 EVALUATIONS = "evaluations.json"
@@ -50,8 +56,15 @@ class SplitResult:
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """What was run, and what came of it. ``seconds``: wall-clock of fine-tuning."""
+class Evaluation(Artifact, kind="evaluation", views={"groups": "groups.md"}, tracked="files", judges="finetuned_model"):
+    """What was run, and what came of it.
+
+    Attributes:
+        seconds: wall-clock of fine-tuning.
+        outcomes: what the model does with each example, by split (on the CPU).
+        table: the groups of every split, as Markdown; not read back.
+        made_from: digests of what it was made from, by name, once it lies sealed on disk.
+    """
 
     dataset: str
     target: str
@@ -64,31 +77,63 @@ class Evaluation:
     tolerance: float
     seconds: float
     splits: Mapping[str, SplitResult]
+    outcomes: Mapping[str, Outcomes] = field(default_factory=dict[str, "Outcomes"], repr=False, compare=False)
+    table: str = field(default="", repr=False, compare=False)
+    made_from: Mapping[str, str] = field(default_factory=dict[str, str], repr=False, compare=False)
+
+    def save(self, folder: Path) -> None:
+        """Write the figures, the outcomes a split, and the table."""
+        from prunegap.artifacts.baseline import save_outcomes
+
+        write_json(folder / EVALUATION, _plain(self))
+        save_outcomes(folder, self.outcomes)
+        (folder / "groups.md").write_text(self.table, encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what :meth:`save` wrote."""
+        from prunegap.artifacts.baseline import load_outcomes
+
+        raw = json.loads((folder / EVALUATION).read_text())
+        sealed = (folder / MANIFEST).is_file()
+        made_from = read_manifest(folder, cls.kind).identity.inputs if sealed else {}
+        return cls(**_fields(raw), outcomes=load_outcomes(folder), made_from=made_from)
+
+    def metrics(self) -> Iterator[tuple[int, Mapping[str, float]]]:
+        """Yield the figures of every split, and of every group that has an estimate."""
+        yield 0, {"sparsity": self.achieved_sparsity}
+        for name, split in self.splits.items():
+            yield 0, split_metrics(name, split)
 
 
-def save_evaluation(folder: Path, evaluation: Evaluation) -> None:
-    """Write ``evaluation.json`` into an artifact folder."""
-    write_json(folder / EVALUATION, asdict(evaluation))
-
-
-def load_evaluation(folder: Path) -> Evaluation:
-    """Read what :func:`save_evaluation` wrote."""
-    return _evaluation(json.loads((folder / EVALUATION).read_text()))
+def split_metrics(name: str, split: SplitResult) -> dict[str, float]:
+    """Return what a tracker shows of one split."""
+    whole = ("accuracy", "loss", "overall_gap", "max_psi", "psi_pw", "churn", "excessive_loss_spread")
+    metrics = {f"{name}/{key}": float(getattr(split, key)) for key in (*whole, "group_accuracy_spread")}
+    metrics[f"{name}/feasible"] = float(split.feasible)
+    for key in ("accuracy", "excess_gap", "churn"):
+        values = {group.name: getattr(group, key) for group in split.groups}
+        metrics |= {f"group_{key}_{name}/{group}": value for group, value in values.items() if value is not None}
+    return metrics
 
 
 def save_evaluations(folder: Path, evaluations: Sequence[Evaluation]) -> None:
-    """Write ``evaluations.json``: every evaluation of a comparison, in order."""
-    write_json(folder / EVALUATIONS, [asdict(evaluation) for evaluation in evaluations])
+    """Write ``evaluations.json``: every evaluation of a comparison, in order, without its outcomes."""
+    write_json(folder / EVALUATIONS, [_plain(evaluation) for evaluation in evaluations])
 
 
 def load_evaluations(folder: Path) -> list[Evaluation]:
     """Read what :func:`save_evaluations` wrote."""
-    return [_evaluation(raw) for raw in json.loads((folder / EVALUATIONS).read_text())]
+    return [Evaluation(**_fields(raw)) for raw in json.loads((folder / EVALUATIONS).read_text())]
 
 
-def _evaluation(raw: dict[str, Any]) -> Evaluation:
-    splits: Any = {name: _split(split) for name, split in raw["splits"].items()}
-    return Evaluation(**{**raw, "splits": splits})
+def _plain(evaluation: Evaluation) -> dict[str, Any]:
+    plain = asdict(replace(evaluation, outcomes={}))
+    return {name: value for name, value in plain.items() if name not in {"outcomes", "table", "made_from"}}
+
+
+def _fields(raw: dict[str, Any]) -> dict[str, Any]:
+    return {**raw, "splits": {name: _split(split) for name, split in raw["splits"].items()}}
 
 
 def _split(raw: dict[str, Any]) -> SplitResult:

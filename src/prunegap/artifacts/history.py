@@ -1,24 +1,36 @@
-"""``history``: what fine-tuning did, an entry an epoch and a sample of its steps.
+"""``history``: what a training did, an entry an epoch and a sample of its steps.
 
 Fractions inside. ``None`` stands for a violation that was not observed.
 """
 
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from prunegap.artifacts.kind import Artifact
 from prunegap.artifacts.manifest import write_json
 from prunegap.training.records import EpochEntry, StepTrace
-
-__all__ = ["EpochEntry", "History", "StepTrace", "load_history", "save_history"]
 
 HISTORY = "history.json"
 
 
 @dataclass(frozen=True)
-class History:
-    """The epochs and the step trace of one fine-tuning (``trace`` is None without constraints)."""
+class History(Artifact, kind="history", tracked="files"):
+    """The epochs and the step trace of one training.
+
+    Attributes:
+        method: how it was trained.
+        seed: of the training.
+        sparsity: at its end.
+        tolerance: that a constrained method was given (fraction).
+        epochs: an entry an epoch.
+        trace: a sample of the steps; None without constraints.
+        parameters: of the stage, those that decide the result, for a reader.
+    """
 
     method: str
     seed: int
@@ -26,16 +38,39 @@ class History:
     tolerance: float
     epochs: Sequence[EpochEntry]
     trace: StepTrace | None
+    parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def save(self, folder: Path) -> None:
+        """Write ``history.json``."""
+        write_json(folder / HISTORY, asdict(self))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what :meth:`save` wrote."""
+        raw = json.loads((folder / HISTORY).read_text())
+        trace = raw.pop("trace")
+        epochs = tuple(EpochEntry(**entry) for entry in raw.pop("epochs"))
+        return cls(**raw, epochs=epochs, trace=None if trace is None else StepTrace(**trace))
+
+    def metrics(self) -> Iterator[tuple[int, Mapping[str, float]]]:
+        """Yield what a tracker shows of every epoch."""
+        for entry in self.epochs:
+            yield entry.epoch, epoch_metrics(entry)
 
 
-def save_history(folder: Path, history: History) -> None:
-    """Write ``history.json`` into an artifact folder."""
-    write_json(folder / HISTORY, asdict(history))
-
-
-def load_history(folder: Path) -> History:
-    """Read what :func:`save_history` wrote."""
-    raw = json.loads((folder / HISTORY).read_text())
-    trace = raw.pop("trace")
-    epochs = tuple(EpochEntry(**entry) for entry in raw.pop("epochs"))
-    return History(**raw, epochs=epochs, trace=None if trace is None else StepTrace(**trace))
+def epoch_metrics(entry: EpochEntry) -> dict[str, float]:
+    """Return what a tracker shows of one epoch; what was not observed is left out."""
+    metrics: dict[str, float | None] = {
+        "train_loss": entry.train_loss,
+        "train_accuracy": entry.train_accuracy,
+        "validation_accuracy": entry.validation_accuracy,
+        "learning_rate": entry.learning_rate,
+        "overall_sparsity": entry.sparsity,
+    }
+    metrics |= {f"group_accuracy/{name}": value for name, value in entry.group_accuracy.items()}
+    metrics |= {f"excess_gap/{name}": value for name, value in entry.excess_gap.items()}
+    if entry.multipliers:
+        metrics["negative_weight_share"] = entry.negative_weight_share
+        metrics |= {f"multiplier/{name}": value for name, value in entry.multipliers.items()}
+        metrics |= {f"violation/{name}": value for name, value in entry.violations.items()}
+    return {name: value for name, value in metrics.items() if value is not None}

@@ -5,33 +5,46 @@ the folder into place, so that a crash leaves the old artifact or none. :func:`c
 has another kind or schema version, a missing file or a wrong hash.
 """
 
+import contextlib
 import errno
 import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from prunegap.artifacts.identity import Identity
+from prunegap.atomic import write_atomically
+from prunegap.digests import sha256_of
 from prunegap.errors import UserError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MANIFEST = "manifest.json"
+PARTIAL = ".partial"
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an artifact is, what it holds and what made it."""
+    """What an artifact is, what it holds and what made it.
+
+    Attributes:
+        kind: name of its kind.
+        schema_version: of this file and of the kinds' own files.
+        files: sha256 by path.
+        identity: everything that decided the content.
+        made_on: where and when it was made: what makes no result new.
+    """
 
     kind: str
     schema_version: int
     files: Mapping[str, str]
-    parameters: Mapping[str, Any]
-    inputs: Mapping[str, str]
-    code_version: str
+    identity: Identity
+    made_on: Mapping[str, Any]
 
     @property
     def digest(self) -> str:
@@ -45,9 +58,8 @@ def seal(
     target: Path,
     *,
     kind: str,
-    parameters: Mapping[str, Any],
-    inputs: Mapping[str, str],
-    code_version: str,
+    identity: Identity,
+    made_on: Mapping[str, Any],
 ) -> Manifest:
     """Hash the files of ``staging``, write their manifest, and rename the folder to ``target``.
 
@@ -55,9 +67,8 @@ def seal(
         staging: folder with the finished files, on the same file system as ``target``.
         target: where the artifact appears; an older artifact there is replaced.
         kind: the artifact's kind, e.g. ``sparse_model``.
-        parameters: parameters of the stage that made it (plain JSON values).
-        inputs: digest of each input artifact by name.
-        code_version: version of the program that made it.
+        identity: what decided its content.
+        made_on: where and when it was made, as plain JSON values.
 
     Returns:
         The manifest as written.
@@ -67,12 +78,46 @@ def seal(
         for path in sorted(staging.rglob("*"))
         if path.is_file() and path != staging / MANIFEST
     }
-    manifest = Manifest(kind, SCHEMA_VERSION, files, parameters, inputs, code_version)
+    manifest = Manifest(kind, SCHEMA_VERSION, files, identity, made_on)
     write_json(staging / MANIFEST, asdict(manifest))
-    if target.exists():
-        shutil.rmtree(target)
-    staging.replace(target)
+    _put_in_place(staging, target)
     return manifest
+
+
+def staging_beside(target: Path) -> Path:
+    """Make and return an empty folder beside ``target`` that no other attempt at it shares."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=PARTIAL, dir=target.parent))
+    staging.chmod(0o777 & ~_umask())  # mkdtemp keeps others out, and the next stage may be another user
+    return staging
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove what attempts left behind that were killed; nobody may be at work in the folder."""
+    for leftover in folder.glob(f".*{PARTIAL}"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _put_in_place(staging: Path, target: Path) -> None:
+    """Rename a folder, over an older one too; of two attempts at one target the later one stays."""
+    while True:
+        try:
+            staging.replace(target)
+        except OSError as error:
+            if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                raise
+            old = staging_beside(target)
+            with contextlib.suppress(FileNotFoundError):  # another attempt took it away first
+                target.replace(old)
+            shutil.rmtree(old)
+        else:
+            return
+
+
+def _umask() -> int:
+    current = os.umask(0o022)
+    os.umask(current)
+    return current
 
 
 def require_replaceable(targets: Sequence[tuple[str, Path]]) -> None:
@@ -106,12 +151,12 @@ def read_manifest(path: Path, kind: str) -> Manifest:
         UserError: no artifact there, an unreadable manifest, another kind or schema version.
     """
     try:
-        manifest = Manifest(**json.loads((path / MANIFEST).read_text()))
+        manifest = manifest_at(path)
     except FileNotFoundError:
         raise UserError(
             f"{path}: no {kind} artifact there ({MANIFEST} is missing); name the folder a stage wrote"
         ) from None
-    except (json.JSONDecodeError, TypeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
         raise UserError(
             f"{path / MANIFEST}: unreadable manifest ({error}); run the stage that wrote it again"
         ) from None
@@ -125,6 +170,19 @@ def read_manifest(path: Path, kind: str) -> Manifest:
             f"{SCHEMA_VERSION}; run the stage that wrote it again"
         )
     return manifest
+
+
+def manifest_at(path: Path) -> Manifest:
+    """Read the manifest in a folder as it is, of whatever kind.
+
+    Raises:
+        OSError, ValueError, KeyError, TypeError: none there, or none that can be read.
+    """
+    raw: dict[str, Any] = json.loads((path / MANIFEST).read_text())
+    if raw["schema_version"] != SCHEMA_VERSION:  # its fields may be others; kind and version can be told
+        return Manifest(raw["kind"], raw["schema_version"], {}, Identity(), {})
+    typed: dict[str, Any] = {"identity": Identity(**raw["identity"])}
+    return Manifest(**{**raw, **typed})
 
 
 def check(path: Path, kind: str) -> Manifest:
@@ -151,17 +209,11 @@ def _made_again(path: Path) -> str:
     return f"delete {path} and run the stage that wrote it, or the whole run, again"
 
 
-def sha256_of(path: Path) -> str:
-    """Return the hexadecimal sha256 of a file, read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def write_json(path: Path, value: object) -> None:
     """Write ``value`` as indented JSON beside ``path`` and rename it into place."""
-    beside = path.with_name(path.name + ".partial")
-    beside.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
-    beside.replace(path)
+    text = json.dumps(value, indent=1, allow_nan=False) + "\n"
+    with write_atomically(path) as beside:
+        beside.write_text(text)
 
 
 ADVICE = {

@@ -8,6 +8,7 @@ import json
 import logging
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -24,10 +25,11 @@ from prunegap.cli.kubeflow_task import kubeflow_task
 from prunegap.cli.stage_command import stage_command
 from prunegap.cli.terminal import Terminal
 from prunegap.errors import UserError
-from prunegap.local import LocalRunner, artifact, locked, stages_from
+from prunegap.local import Inspector, LocalRunner, artifact, locked, stages_from
 from prunegap.pipeline import STAGES, Experiment, prune_and_compare
 from prunegap.progress import shown_by
 from prunegap.report.comparison import summarise
+from prunegap.stages.circumstances import differences
 
 EXPERIMENT = "experiment.json"
 STOPPED = "stopped; the same command goes on where it stood"
@@ -59,6 +61,7 @@ def cli() -> None:
     "--tracking-uri", metavar="URI", help="MLflow to log to.  [default: MLFLOW_TRACKING_URI, else the workspace]"
 )
 @click.option("--no-tracking", is_flag=True, help="Do not log to MLflow.")
+@click.option("--keep", is_flag=True, help="Take results that other code made: prunegap's, a library's or your own.")
 def run(
     *,
     experiment: Path,
@@ -67,6 +70,7 @@ def run(
     redo_from: str | None,
     tracking_uri: str | None,
     no_tracking: bool,
+    keep: bool,
 ) -> None:
     """Run an experiment; stages whose artifacts are there and match are skipped.
 
@@ -83,7 +87,7 @@ def run(
             note_experiment(folder / EXPERIMENT, wanted)
             session = TrackingSession(folder, tracking_uri, wanted.name, folder.name, {}, enabled=not no_tracking)
             with session, shown_by(terminal.progress):
-                prune_and_compare(wanted, LocalRunner(folder, session, redo, terminal.narrate))
+                prune_and_compare(wanted, LocalRunner(folder, session, redo, terminal.narrate, keep))
     except KeyboardInterrupt as stop:
         raise click.exceptions.Abort(STOPPED if redo_from is None else f"{STOPPED_REDOING} {redo_from}") from stop
     show_workspace(folder)
@@ -94,6 +98,8 @@ def run(
 def show(workspace: Path) -> None:
     """Show the comparison of a workspace, and which methods are feasible at the tolerance."""
     show_workspace(workspace)
+    for line in cautions(workspace):
+        click.echo(f"warning: {line}", err=True)
 
 
 @cli.command()
@@ -137,6 +143,31 @@ def show_workspace(workspace: Path) -> None:
     if not comparison.exists():
         raise UserError(f"{workspace}: no comparison there yet; prunegap run goes on to it")
     show_comparison(comparison)
+
+
+def cautions(workspace: Path) -> Iterator[str]:
+    """Yield what a reader of a workspace's figures should know: they are older than their source, or of several makes.
+
+    Raises:
+        UserError: the workspace's experiment is not one this program reads.
+    """
+    path = workspace / EXPERIMENT
+    if not path.is_file():
+        return
+    seen = Inspector(workspace)
+    prune_and_compare(read_experiment(path), seen)
+    first = next(((step, why) for step, why in seen.stale.items()), None)
+    if first is not None:
+        step, why = first
+        yield (
+            f"older than what it was made from: {step} ({why or 'not done'}); the steps that `prunegap run` would do "
+            f"again: {len(seen.stale)}"
+        )
+    for circumstance, values in differences(seen.made_on).items():
+        yield (
+            f"made under different {circumstance}: {', '.join(values)}; bits, and figures of small groups, can differ "
+            "by that alone"
+        )
 
 
 def show_comparison(comparison: Path) -> None:

@@ -27,9 +27,12 @@ from prunegap.stages.contract import Port, Stage
 
 TASK = "kubeflow-task"
 METRICS = "metrics"
-STEP, TAGS = "step", "tags"
+STEP, TAGS, MADE_FROM = "step", "tags", "made_from"
 MOST_METRICS = 64
 PLACEHOLDER = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
+# kfp's local orchestrator writes a seed into a text as the float it keeps: seed0.0. Only the first is a seed: behind
+# it stands the method's label, which may be called anything.
+SEED_AS_FLOAT = re.compile(r"^((?:(?!-seed).)*-seed\d+)\.0(?=-|$)")
 MOUNTS = {"gs://": "/gcs/", "minio://": "/minio/", "s3://": "/s3/"}
 
 
@@ -60,11 +63,10 @@ class TaskInput:
     uris: Mapping[str, str]
     output_file: Path
 
-    # kfp's local orchestrator writes a seed into a text as the float it keeps: seed0.0.
     @property
     def step(self) -> str:
         """Name of the step; empty if it was given none."""
-        return re.sub(r"(?<=-seed)(\d+)\.0(?=-|$)", r"\1", str(self.parameters.get(STEP) or ""))
+        return SEED_AS_FLOAT.sub(r"\1", str(self.parameters.get(STEP) or ""))
 
     @property
     def tags(self) -> dict[str, str]:
@@ -111,12 +113,12 @@ def local_path(uri: str) -> Path:
     return Path(uri)
 
 
-def run_task(stage: Stage[Any, Any, Any], task: TaskInput) -> None:
+def run_task(stage: Stage[..., Any], task: TaskInput) -> None:
     """Carry out a stage and write the executor output."""
     given = {key: value for key, value in task.parameters.items() if key in stage.params_type.model_fields}
     params = validated(stage, given, lambda path: str(path[0]) if path else "")
-    inputs = stage.inputs_type(**{port.name: _input(port, task.inputs) for port in stage.inputs})
-    outputs = stage.outputs_type(**{port.name: _output(port.name, task.outputs) for port in stage.outputs})
+    inputs = {port.name: _input(port, task.inputs) for port in stage.inputs}
+    outputs = {port.name: _output(port.name, task.outputs) for port in stage.outputs}
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         click.echo("MLFLOW_TRACKING_URI is not set: the step is not tracked in MLflow", err=True)
     metrics = carry_out(stage, params, inputs, outputs, step=task.step or stage.name, tags=task.tags)

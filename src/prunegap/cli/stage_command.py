@@ -4,7 +4,7 @@ import time
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from pydantic import ValidationError
@@ -16,17 +16,13 @@ from prunegap.cli.explain import explain, flag
 from prunegap.cli.terminal import Terminal
 from prunegap.errors import UserError
 from prunegap.progress import shown_by
-from prunegap.stages.contract import Port, Stage, StageParams
+from prunegap.stages.contract import Paths, Port, Stage, StageParams
 from prunegap.tracking.names import step_tags
 from prunegap.tracking.protocol import RememberingTracker
 from prunegap.tracking.stage import stage_tracker
 
-P = TypeVar("P", bound=StageParams)
-I = TypeVar("I")  # noqa: E741
-O = TypeVar("O")  # noqa: E741
 
-
-def stage_command(stage: Stage[Any, Any, Any]) -> click.Command:
+def stage_command(stage: Stage[..., Any]) -> click.Command:
     """Return the command that carries out ``stage``."""
     options = [_artifact_option(port, "read") for port in stage.inputs]
     options += [_artifact_option(port, "write") for port in stage.outputs]
@@ -34,11 +30,11 @@ def stage_command(stage: Stage[Any, Any, Any]) -> click.Command:
     options += STEP_OPTIONS
 
     def command(*, step: str, tag: tuple[str, ...], unless_done: bool, **values: Any) -> None:  # noqa: ANN401
-        inputs = stage.inputs_type(**{port.name: _paths(values.pop(port.name)) for port in stage.inputs})
-        outputs = stage.outputs_type(**{port.name: Path(values.pop(port.name)) for port in stage.outputs})
+        inputs = {port.name: _paths(values.pop(port.name)) for port in stage.inputs}
+        outputs = {port.name: Path(values.pop(port.name)) for port in stage.outputs}
         given = {name: value for name, value in values.items() if value is not None}
         params = validated(stage, given, flag)
-        if unless_done and stage.is_done(params, inputs, outputs):
+        if unless_done and stage.changes(stage.identity(params, inputs), outputs) == []:
             click.echo(f"{step or stage.name}: up to date", err=True)
             return
         carry_out(stage, params, inputs, outputs, step=step, tags=_tags(tag))
@@ -55,7 +51,9 @@ STEP_OPTIONS = [
 ]
 
 
-def validated(stage: Stage[P, I, O], given: Mapping[str, object], name_of: Callable[[Sequence[str | int]], str]) -> P:
+def validated(
+    stage: Stage[..., Any], given: Mapping[str, object], name_of: Callable[[Sequence[str | int]], str]
+) -> StageParams:
     """Return a stage's parameters.
 
     Raises:
@@ -68,10 +66,16 @@ def validated(stage: Stage[P, I, O], given: Mapping[str, object], name_of: Calla
 
 
 def carry_out(
-    stage: Stage[P, I, O], params: P, inputs: I, outputs: O, *, step: str, tags: Mapping[str, str]
+    stage: Stage[..., Any],
+    params: StageParams,
+    inputs: Paths,
+    outputs: Mapping[str, Path],
+    *,
+    step: str,
+    tags: Mapping[str, str],
 ) -> dict[str, float]:
     """Carry out a stage as a process of its own, tracked as its environment says; return its last metrics."""
-    folder = getattr(outputs, stage.outputs[0].name).parent
+    folder = outputs[stage.outputs[0].name].parent
     with clear_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with (
@@ -80,7 +84,7 @@ def carry_out(
     ):
         began = time.perf_counter()
         remembering = RememberingTracker(tracker)
-        stage(params, inputs, outputs, remembering)
+        stage.run(params, inputs, outputs, remembering)
     click.echo(f"{step or stage.name}: done in {time.perf_counter() - began:.1f} s", err=True)
     return remembering.metrics
 

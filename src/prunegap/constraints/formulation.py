@@ -2,17 +2,15 @@
 
 A formulation says what is measured (and enters the replay buffers), how far the measurement is from the
 constraint, which surrogate stands in for it in the gradient, and where multipliers may live. It is one small
-file in ``prunegap.constraints.formulations``; importing it is enough to make its methods known.
+module, and an entry point in the group ``prunegap.formulations`` that names the module for each of its methods.
 """
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal, Protocol, TypeVar
 
-from prunegap.errors import UserError, did_you_mean
+from prunegap.errors import UserError
+from prunegap.extensions import entry_point, extension
 from prunegap.shapes import ConstraintFloats, GroupBools, GroupFloats, GroupInts, Scalar
 
 
@@ -102,25 +100,16 @@ def method(name: str, *, buffers: bool) -> Callable[[F], F]:
     return register
 
 
-@cache
-def _import_formulations() -> None:
-    package = importlib.import_module("prunegap.constraints.formulations")
-    for module in pkgutil.iter_modules(package.__path__, package.__name__ + "."):
-        importlib.import_module(module.name)
-
-
-def constrained_methods() -> tuple[str, ...]:
-    """Names of all constrained methods."""
-    _import_formulations()
-    return tuple(_METHODS)
-
-
 def constrained_method(name: str) -> ConstrainedMethod:
     """Return the method of that name.
 
     Raises:
-        UserError: no such method.
+        UserError: no such method, or its module cannot be imported or registers none of that name.
     """
-    if name not in constrained_methods():
-        raise UserError(f"method '{name}' is not known{did_you_mean(name, constrained_methods())}")
+    extension("formulations", name)
+    if name not in _METHODS:
+        module = entry_point("formulations", name).value
+        raise UserError(
+            f"method '{name}': {module} registers no method of that name; decorate one with @method('{name}')"
+        )
     return _METHODS[name]

@@ -21,8 +21,8 @@ def build(spec: ModelSpec) -> nn.Module:
         spec: one of :data:`NAMES` or ``package.module:function``, and the dimensions of the data.
 
     Returns:
-        The network in training mode, on the default device. It maps ``(n, in_channels, image_size,
-        image_size)`` to ``(n, num_classes)``: one dry forward has checked that.
+        The network in training mode, on the default device. It maps ``(n, *image_shape)`` to
+        ``(n, num_classes)``: one dry forward has checked that.
 
     Raises:
         UserError: an unknown name, a builder that is absent or returns no network, a number of channels or an

@@ -4,6 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from prunegap.pipeline.names import same_inputs, same_methods, same_sparsities
 from prunegap.stages.acquire_dense import AcquireDenseParams, acquire_dense
 from prunegap.stages.compare import CompareParams, compare
 from prunegap.stages.contract import Stage
@@ -12,9 +13,9 @@ from prunegap.stages.finetune import FinetuneParams, finetune
 from prunegap.stages.measure_baseline import MeasureBaselineParams, measure_baseline
 from prunegap.stages.prepare_data import PrepareDataParams, prepare_data
 from prunegap.stages.prune import PruneParams, prune
-from prunegap.training.methods import find_method
+from prunegap.training.methods import describe_method
 
-STAGES: tuple[Stage[Any, Any, Any], ...] = (
+STAGES: tuple[Stage[..., Any], ...] = (
     prepare_data,
     acquire_dense,
     measure_baseline,
@@ -23,6 +24,8 @@ STAGES: tuple[Stage[Any, Any, Any], ...] = (
     evaluate,
     compare,
 )
+WHICH_METHOD = frozenset({"method", "label"})
+"""Parameters of finetune that make the pipeline's shape, and are no inputs of it."""
 SHARED = ("device", "precision", "channels_last", "threads")
 
 
@@ -80,19 +83,21 @@ class Experiment(BaseModel):
         return seeds
 
     @model_validator(mode="after")
-    def _names_are_distinct(self) -> Self:
-        _require_distinct(
-            "methods",
-            [method.shown_name for method in self.methods],
-            "give the same method twice only with different labels",
-        )
-        _require_distinct("sparsities", [f"{level.sparsity:g}" for level in self.sparsities], "name each once")
+    def _names_stay_apart(self) -> Self:
+        labels = [method.shown_name for method in self.methods]
+        _require_distinct("methods", labels, "give the same method twice only with different labels")
+        _refuse("methods", same_methods(labels), "give one of them another label")
+        sections = {stage_.name: stage_.params_type.model_fields for stage_ in STAGES}
+        own = [name for name in FinetuneParams.model_fields if name not in WHICH_METHOD]
+        _refuse("methods", same_inputs(sections, labels, own), "give the method another label")
+        values = [level.sparsity for level in self.sparsities]
+        _refuse("sparsities", same_sparsities(values), "name each once, or further apart")
         return self
 
     @model_validator(mode="after")
     def _held_out_examples_are_there(self) -> Self:
         for method in self.methods:
-            if find_method(method.method).keeps == "best_on_validation" and self.prepare_data.validation_share == 0:
+            if describe_method(method.method).keeps == "best_on_validation" and self.prepare_data.validation_share == 0:
                 raise ValueError(
                     f"method {method.method} picks its epoch on held-out examples, and there are none: set "
                     "prepare_data.validation_share above 0, or use nft_es_on_test, which picks on the test split as "
@@ -110,6 +115,11 @@ def _require_distinct(what: str, names: list[str], rule: str) -> None:
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise ValueError(f"{what} must be distinct, got {twice[0]} twice; {rule}")
+
+
+def _refuse(what: str, confusion: str, remedy: str) -> None:
+    if confusion:
+        raise ValueError(f"{what}: {confusion}; {remedy}")
 
 
 def varied_keys(dense_seeds: object) -> dict[str, dict[str, str]]:

@@ -59,10 +59,17 @@ def summarise(evaluations: Iterable[Evaluation]) -> list[ComparisonRow]:
     """Group by data set, target, group, sparsity and method, in order of first appearance.
 
     Raises:
-        UserError: a seed given twice, or runs of one row that differ in tolerance or model.
+        UserError: a seed given twice, runs of one row that differ in tolerance or model, or two sparsities that
+            tables and file names write alike.
     """
     groups: dict[tuple[str, str, str, float, str], list[Evaluation]] = {}
+    written: dict[str, float] = {}
     for one in evaluations:
+        if written.setdefault(plain_percent(one.sparsity), one.sparsity) != one.sparsity:
+            percent = plain_percent(one.sparsity)
+            raise UserError(
+                f"sparsities {written[percent]} and {one.sparsity} are both written {percent} %; compare them apart"
+            )
         groups.setdefault((one.dataset, one.target, one.group, one.sparsity, one.method), []).append(one)
     return [_row(runs) for runs in groups.values()]
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from prunegap.artifacts.history import History, StepTrace
-from prunegap.constraints.formulation import FormulationSettings, constrained_method, constrained_methods
+from prunegap.constraints.formulation import FormulationSettings, constrained_method
 from prunegap.errors import UserError
+from prunegap.extensions import extensions
 from prunegap.report.plot_style import BLACK, COLOURS, GREY, label_text, new_figure, png, tidy
 from prunegap.report.seed_mean import plain_percent
 
@@ -48,7 +49,7 @@ def plot_dynamics(history: History) -> bytes:
 
 
 def _measures_accuracy(history: History) -> bool:
-    if history.method not in constrained_methods():
+    if history.method not in extensions("formulations"):
         return False
     settings = FormulationSettings(tolerance=history.tolerance)
     return constrained_method(history.method).formulation(settings).measures == "accuracy"

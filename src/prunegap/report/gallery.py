@@ -1,7 +1,7 @@
 """All pictures of a comparison, each with its file name, caption and a text for those who cannot see it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prunegap.artifacts.evaluation import Evaluation
 from prunegap.artifacts.history import History
@@ -36,7 +36,21 @@ def draw_all(
     for sparsity in sparsities_of(evaluations):
         pictures.append(_gaps(rows, evaluations, sparsity))
         pictures.append(_tradeoff(rows, sparsity))
-    return pictures + [_dynamics(history) for history in _first_seeds(histories)]
+    return _with_names_of_their_own(pictures + [_dynamics(history) for history in _first_seeds(histories)])
+
+
+def _with_names_of_their_own(pictures: Sequence[Picture]) -> list[Picture]:
+    """Number the names that are taken, as those of methods that differ in case alone, on a disk that ignores it."""
+    apart: list[Picture] = []
+    taken: set[str] = set()
+    for picture in pictures:
+        name, number = picture.name, 1
+        while name.lower() in taken:
+            number += 1
+            name = f"{picture.name}_{number}"
+        taken.add(name.lower())
+        apart.append(replace(picture, name=name))
+    return apart
 
 
 def _gaps(rows: Sequence[ComparisonRow], evaluations: Sequence[Evaluation], sparsity: float) -> Picture:

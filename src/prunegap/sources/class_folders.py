@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from prunegap.errors import UserError
+from prunegap.remote.location import folder_at
 from prunegap.sources.images import is_image, read_image
-from prunegap.sources.location import folder_at
 from prunegap.sources.registry import SourceOptions, source
 from prunegap.sources.rows import Rows
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prunegap.errors import UserError, did_you_mean
+from prunegap.remote.location import folder_at
 from prunegap.sources.columns import read_columns
 from prunegap.sources.images import read_image
-from prunegap.sources.location import folder_at
 from prunegap.sources.registry import SourceOptions, source
 from prunegap.sources.rows import BadRow, Rows
 

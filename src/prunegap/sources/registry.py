@@ -1,20 +1,14 @@
 """The sources by name. A file in this package that decorates a function with :func:`source` adds one."""
 
 import importlib
-import os
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from prunegap.errors import UserError, did_you_mean
+from prunegap.remote.location import default_cache_dir
 from prunegap.sources.rows import Rows
-
-
-def default_cache_dir() -> Path:
-    """Return where copies of ``s3://`` objects are kept unless the user says otherwise."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base else Path("~/.cache").expanduser()) / "prunegap"
 
 
 @dataclass(frozen=True)

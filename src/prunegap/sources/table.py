@@ -5,12 +5,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from prunegap.errors import UserError, did_you_mean
+from prunegap.remote.location import file_at
+from prunegap.remote.s3 import connect, fetch, is_s3
+from prunegap.remote.s3_errors import MissingObjectError
 from prunegap.sources.columns import Columns, read_columns
 from prunegap.sources.images import read_image
-from prunegap.sources.location import file_at
 from prunegap.sources.registry import SourceOptions, source
 from prunegap.sources.rows import BadRow, Image, RowError, Rows
-from prunegap.sources.s3 import MissingObjectError, connect, fetch, is_s3
 
 PARTS = ("train", "test")
 
@@ -40,11 +41,12 @@ def open_table(location: str, options: SourceOptions) -> Rows:
     return Rows(
         names=_unique(images, kept),
         columns=columns,
-        load=_loader([_beside(location, image) for image in images], options.cache_dir),
+        load=_loader([beside(location, image) for image in images], options.cache_dir),
         default_target=options.label_column,
         default_group=options.label_column,
         part=None if part_column is None else [table.values[part_column][row] for row in kept],
         bad=bad,
+        keys=images,
     )
 
 
@@ -69,7 +71,8 @@ def _unique(images: Sequence[str], kept: Sequence[int]) -> list[str]:
     return [image if times[image] == 1 else f"{image} (row {row + 1})" for image, row in zip(images, kept, strict=True)]
 
 
-def _beside(location: str, image: str) -> str:
+def beside(location: str, image: str) -> str:
+    """Return the path or address of an image as a table at ``location`` means it."""
     if is_s3(image) or Path(image).is_absolute():
         return image
     folder, slash, _ = location.rpartition("/")

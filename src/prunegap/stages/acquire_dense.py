@@ -1,36 +1,37 @@
 """acquire_dense: a dense model, trained here, taken from somewhere, or both."""
 
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Self
 
-import torch
-from pydantic import Field, field_validator
-from torch import nn
+from pydantic import Field, field_validator, model_validator
 
-from prunegap.acquisition.fetch import fetch_weights
-from prunegap.acquisition.fit import fit_weights
-from prunegap.acquisition.read import read_weights
-from prunegap.acquisition.web import shown
-from prunegap.artifacts.dataset import load_dataset
-from prunegap.artifacts.model import save_model
-from prunegap.constraints.dual import DualSettings, DualState
-from prunegap.constraints.formulation import DenseReference, FormulationSettings, constrained_method
-from prunegap.data.grouped import GroupedDataset, Split
+from prunegap.acquisition.identity import weights_identity
+from prunegap.artifacts.dataset import Dataset
+from prunegap.artifacts.history import History
+from prunegap.artifacts.trained_models import DenseModel, DenseTraining
 from prunegap.errors import UserError, did_you_mean
-from prunegap.models.build import NAMES, build
-from prunegap.models.spec import ModelSpec
-from prunegap.sources.registry import default_cache_dir
-from prunegap.stages.contract import (
-    NO_EFFECT,
-    DatasetPath,
-    DenseModelPath,
-    open_checkpoint,
-    stage,
-)
+from prunegap.models.names import NAMES, own_code
+from prunegap.remote.location import default_cache_dir
+from prunegap.stages.contract import NO_EFFECT, stage
+from prunegap.stages.training_loop import train_with_checkpoints
 from prunegap.stages.training_params import DualParams, TrainingParams
 from prunegap.tracking.protocol import Tracker
-from prunegap.training.run import TrainingPlan, TrainingState, train
+from prunegap.training.checkpoints import Checkpoint
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from prunegap.acquisition.start import WantedWeights
+    from prunegap.constraints.dual import DualState
+    from prunegap.data.grouped import GroupedDataset, Split
+    from prunegap.models.spec import ModelSpec
+
+logger = logging.getLogger(__name__)
 
 
 class AcquireDenseParams(TrainingParams, DualParams):
@@ -53,8 +54,19 @@ class AcquireDenseParams(TrainingParams, DualParams):
         default=(), description="Rows of the stored classifier that are our classes, in order."
     )
     replace_head: bool = Field(
-        default=False, description="Start the classifier afresh where it has another number of classes."
+        default=False, description="Start the classifier afresh where it has other classes, or another number of them."
     )
+    weights_classes: tuple[str, ...] = Field(
+        default=(),
+        description="Classes the weights are for, in the order of their scores; empty: what a model of ours says "
+        "itself, else the data set's in its order.",
+    )
+    weights_mean: tuple[float, ...] = Field(
+        default=(),
+        description="Normalisation the weights were trained with, in units of 0..1, a value a channel; empty: what the "
+        "model (ours, torchvision's) says itself, else the data set's.",
+    )
+    weights_std: tuple[float, ...] = Field(default=(), description="As weights_mean: the standard deviations, > 0.")
     epochs: int = Field(default=50, ge=0, description="Epochs of dense training; 0 takes the weights as they are.")
     method: Literal["nft", "el", "el_rb"] = Field(
         default="nft",
@@ -71,78 +83,123 @@ class AcquireDenseParams(TrainingParams, DualParams):
             raise ValueError(f"model '{name}' is not known{hint} (your own is written package.module:function)")
         return name
 
+    @model_validator(mode="after")
+    def _what_weights_mean_is_whole(self) -> Self:
+        stated = {name: getattr(self, name) for name in ("weights_classes", "weights_mean", "weights_std")}
+        useless = [name for name, value in stated.items() if value and not self.weights]
+        if useless:
+            raise ValueError(f"{useless[0]} says what weights mean, and weights names none")
+        if len(self.weights_mean) != len(self.weights_std) or not all(std > 0 for std in self.weights_std):
+            raise ValueError(
+                "weights_mean and weights_std must be given together, a value a channel, std > 0; got "
+                f"{list(self.weights_mean)} and {list(self.weights_std)}"
+            )
+        if len(set(self.weights_classes)) < len(self.weights_classes):
+            raise ValueError(f"weights_classes must be distinct, got {list(self.weights_classes)}")
+        if self.weights_classes and self.head_rows:
+            raise ValueError("weights_classes names the rows that head_rows chooses by number; give one of the two")
+        return self
+
+    def wanted_weights(self) -> WantedWeights:
+        """Return which weights to start from, and what is said of them."""
+        from prunegap.acquisition.meaning import Meaning
+        from prunegap.acquisition.start import WantedWeights
+
+        stated = Meaning(self.weights_classes, self.weights_mean, self.weights_std)
+        return WantedWeights(self.weights, self.sha256, self.head_rows, self.replace_head, stated)
+
+    def outside(self) -> Mapping[str, str]:
+        """Return the digest of the weights it starts from."""
+        return weights_identity(self.weights, self.sha256) if self.weights else {}
+
+    def code(self) -> Mapping[str, str]:
+        """Return the digest of the code that builds the network, where that is the user's own."""
+        return own_code(self.model)
+
 
 @dataclass(frozen=True)
-class AcquireDenseInputs:
-    """Artifacts acquire_dense reads."""
+class Acquired:
+    """What acquire_dense gives."""
 
-    dataset: DatasetPath
-
-
-@dataclass(frozen=True)
-class AcquireDenseOutputs:
-    """Artifacts acquire_dense writes."""
-
-    dense_model: DenseModelPath
+    dense_model: DenseModel
+    history: History
 
 
-@stage()
+@stage
 def acquire_dense(
-    params: AcquireDenseParams, inputs: AcquireDenseInputs, outputs: AcquireDenseOutputs, tracker: Tracker
-) -> None:
+    params: AcquireDenseParams, dataset: Dataset, *, checkpoint: Checkpoint, tracker: Tracker
+) -> Acquired:
     """Train a dense model, or take its weights from a file, the web, S3, torchvision or MLflow."""
+    from prunegap.artifacts.model import StoredModel
+    from prunegap.stages.checks import seen_by
+    from prunegap.training.run import TrainingPlan, TrainingState
+
     device = params.set_up()
-    dataset = load_dataset(inputs.dataset)
-    channels, size, _ = dataset.image_shape
-    spec = ModelSpec(params.model, dataset.num_classes, channels, size)
-    model = params.place(_initial_model(params, spec), device)
-    split = dataset.splits["train"].to(device)
-    validation = dataset.splits["validation"].to(device) if "validation" in dataset.splits else None
+    spec, model = _initial_model(params, dataset.data)
+    data = seen_by(spec, dataset.data)
+    model = params.place(model, device)
+    split = data.splits["train"].to(device)
+    _log_layers(model, params.image_format(data).inputs(split.images[:2]))
     plan = TrainingPlan(
         params.recipe(params.epochs),
-        params.image_format(dataset),
+        params.image_format(data),
         params.augmentation(),
         seed=params.seed,
-        group_names=tuple(dataset.group_names),
+        group_names=tuple(data.group_names),
         autocast=params.autocast(),
-        validation=validation,
+        validation=data.splits["validation"].to(device) if "validation" in data.splits else None,
         label="dense model",
     )
-    state = TrainingState(model, plan.recipe.optimizer(model), {}, dual=_dual(params, dataset, split))
-    checkpoint = open_checkpoint(params, inputs, outputs.dense_model)
-    checkpoint.resume(state)
-    tracker.log_input(inputs.dataset, "dataset")
-    for entry in train(state, plan, split, until=params.epochs):
-        tracker.log_metrics({"train_loss": entry.train_loss, "train_accuracy": entry.train_accuracy}, entry.epoch)
-        if state.epoch % params.checkpoint_every == 0:
-            checkpoint.save(state)
-    seconds = sum(entry.seconds for entry in state.entries)
-    metadata = {"acquire_dense": params.model_dump(mode="json"), "seconds": seconds}
-    save_model(outputs.dense_model, spec, model.state_dict(), metadata=metadata)
-    tracker.log_model(outputs.dense_model, "dense_model", {})
+    state = TrainingState(model, plan.recipe.optimizer(model), {}, dual=_dual(params, data, split))
+    train_with_checkpoints(
+        state,
+        plan,
+        split,
+        until=params.epochs,
+        checkpoint=checkpoint,
+        every=params.checkpoint_every,
+        tracker=tracker,
+    )
+    trained_by = DenseTraining(
+        params.method, params.seed, params.epochs, params.weights, next(iter(params.code().values()), "")
+    )
+    return Acquired(
+        DenseModel(StoredModel(spec, model.state_dict(), {}, {}), trained_by),
+        History(params.method, params.seed, 0.0, 0.0, tuple(state.entries), None, params.effective()),
+    )
 
 
-def _initial_model(params: AcquireDenseParams, spec: ModelSpec) -> nn.Module:
-    torch.manual_seed(params.seed)
-    model = build(spec)
-    if params.weights:
-        cache = Path(params.cache_dir) if params.cache_dir else default_cache_dir()
-        path = fetch_weights(params.weights, sha256=params.sha256, cache=cache)
-        try:
-            fit_weights(model, read_weights(path), params.head_rows or None, params.replace_head)
-        except UserError as error:
-            raise UserError(f"{shown(params.weights)} for model {params.model}: {error}") from error
-    return model
+def _initial_model(params: AcquireDenseParams, data: GroupedDataset) -> tuple[ModelSpec, nn.Module]:
+    from prunegap.acquisition.start import fresh_model, model_from
+
+    if not params.weights:
+        return fresh_model(params.model, data, params.seed)
+    cache = Path(params.cache_dir) if params.cache_dir else default_cache_dir()
+    return model_from(params.model, data, params.seed, params.wanted_weights(), cache)
 
 
-def _dual(params: AcquireDenseParams, dataset: GroupedDataset, split: Split) -> DualState | None:
+def _log_layers(model: nn.Module, images: Tensor) -> None:
+    from prunegap.pruning.layers import find_layers
+
+    try:
+        logger.info("pruning this model: %s", find_layers(model, images).why_dense())
+    except UserError as error:
+        logger.warning("prune will refuse this model unless its keep_dense helps: %s", error)
+
+
+def _dual(params: AcquireDenseParams, data: GroupedDataset, split: Split) -> DualState | None:
     if params.method == "nft":
         return None
-    nothing = torch.zeros(dataset.num_groups, device=split.groups.device)  # equalised loss looks at no dense model
+    import torch
+
+    from prunegap.constraints.dual import DualSettings, DualState
+    from prunegap.constraints.formulation import DenseReference, FormulationSettings, constrained_method
+
+    nothing = torch.zeros(data.num_groups, device=split.groups.device)  # equalised loss looks at no dense model
     return DualState(
         constrained_method(params.method),
         FormulationSettings(tolerance=0.0, equality=params.equality),
         DualSettings(params.dual_step_size, params.buffer_size, params.overall_estimate),
-        DenseReference(nothing, nothing, split.group_counts(dataset.num_groups)),
-        list(dataset.group_names),
+        DenseReference(nothing, nothing, split.group_counts(data.num_groups)),
+        list(data.group_names),
     )

@@ -1,20 +1,21 @@
 """compare: every evaluation side by side, over seeds, as CSV, plots and one HTML page."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pydantic import Field
 
 from prunegap import __version__
-from prunegap.artifacts.evaluation import load_evaluation, save_evaluations
-from prunegap.artifacts.history import load_history
-from prunegap.artifacts.manifest import read_manifest
+from prunegap.artifacts.comparison import Comparison
+from prunegap.artifacts.evaluation import Evaluation
+from prunegap.artifacts.history import History
 from prunegap.report.comparison import ComparisonRow, summarise, write_comparison_csv
-from prunegap.report.gallery import draw_all
 from prunegap.report.groups import write_group_results_csv
-from prunegap.report.html import write_html
 from prunegap.report.tables import markdown_table
-from prunegap.stages.contract import ComparisonPath, EvaluationPath, HistoryPath, StageParams, stage
-from prunegap.tracking.protocol import Tracker
+from prunegap.stages.contract import StageParams, stage
 
 
 class CompareParams(StageParams):
@@ -23,47 +24,31 @@ class CompareParams(StageParams):
     title: str = Field(default="", description="Title of the report; empty: the experiment's name.")
 
 
-@dataclass(frozen=True)
-class CompareInputs:
-    """Artifacts compare reads."""
-
-    evaluations: tuple[EvaluationPath, ...]
-    histories: tuple[HistoryPath, ...]
-
-
-@dataclass(frozen=True)
-class CompareOutputs:
-    """Artifacts compare writes."""
-
-    comparison: ComparisonPath
-
-
-@stage(shows={"table": "comparison/comparison.md", "report": "comparison/comparison.html"})
-def compare(params: CompareParams, inputs: CompareInputs, outputs: CompareOutputs, tracker: Tracker) -> None:
+@stage
+def compare(params: CompareParams, evaluations: tuple[Evaluation, ...], histories: tuple[History, ...]) -> Comparison:
     """Compare the methods over seeds: tables, plots and an HTML report."""
-    evaluations = [load_evaluation(path) for path in inputs.evaluations]
-    histories = [load_history(path) for path in inputs.histories]
+    from prunegap.report.gallery import draw_all
+    from prunegap.report.html import write_html
+
     rows = summarise(evaluations)
-    folder = outputs.comparison
-    save_evaluations(folder, evaluations)
-    write_comparison_csv(rows, folder / "comparison.csv")
-    write_group_results_csv(evaluations, folder / "group_results.csv")
-    (folder / "comparison.md").write_text(markdown_table(rows))
     pictures = draw_all(rows, evaluations, histories)
-    for picture in pictures:
-        (folder / f"{picture.name}.png").write_bytes(picture.png)
-    write_html(
-        rows,
-        evaluations,
-        histories,
-        folder / "comparison.html",
-        code_version=__version__,
-        parameters=_provenance(params, inputs),
-        pictures=pictures,
-    )
-    for row in rows:
-        tracker.log_metrics(_headline(row))
-    tracker.log_artifact(folder, "comparison")
+    with TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        write_comparison_csv(rows, folder / "comparison.csv")
+        write_group_results_csv(evaluations, folder / "group_results.csv")
+        (folder / "comparison.md").write_text(markdown_table(rows), encoding="utf-8")
+        write_html(
+            rows,
+            evaluations,
+            histories,
+            folder / "comparison.html",
+            code_version=__version__,
+            parameters=_provenance(params, evaluations, histories),
+            pictures=pictures,
+        )
+        files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    files |= {f"{picture.name}.png": picture.png for picture in pictures}
+    return Comparison(evaluations, files, {name: value for row in rows for name, value in _headline(row).items()})
 
 
 def _headline(row: ComparisonRow) -> dict[str, float]:
@@ -76,13 +61,13 @@ def _headline(row: ComparisonRow) -> dict[str, float]:
     }
 
 
-def _provenance(params: CompareParams, inputs: CompareInputs) -> dict[str, object]:
+def _provenance(
+    params: CompareParams, evaluations: Sequence[Evaluation], histories: Sequence[History]
+) -> dict[str, object]:
     """Return what the first run of each method was made from, for the report."""
-    first = read_manifest(inputs.evaluations[0], "evaluation")
     shown: dict[str, object] = {"title": params.title}
-    shown |= {f"{name} sha256": digest for name, digest in first.inputs.items()}
-    for path in inputs.histories:
-        made_with = read_manifest(path, "history").parameters
-        name = f"finetune {made_with['label'] or made_with['method']}"
-        shown.setdefault(name, ", ".join(f"{key} {value}" for key, value in made_with.items() if key != "label"))
+    shown |= {f"{name} sha256": digest for name, digest in evaluations[0].made_from.items()}
+    for history in histories:
+        told = ", ".join(f"{key} {value}" for key, value in history.parameters.items() if key != "label")
+        shown.setdefault(f"finetune {history.method}", told)
     return shown

@@ -1,56 +1,46 @@
-"""What a stage is: one typed function from which command line, local run and components are derived.
+"""What a stage is: one typed function of values, from which command line, local run and components are derived.
 
-``@stage`` reads the function's annotations: a frozen pydantic model of parameters, a frozen dataclass of
-input paths, a frozen dataclass of output paths. A path's type names the kind of artifact it holds.
-Calling the stage checks every input artifact, runs the function on staging folders beside the outputs, and
-seals the finished outputs into place together with what made them.
+``@stage`` reads the function's annotations: a frozen pydantic model of parameters, the kinds of artifact it takes and
+gives, and what else it wants handed over (a tracker, a checkpoint). Calling the stage calls the function.
+:meth:`Stage.run` carries it out on disk: it checks and loads the inputs, calls, and seals the outputs into place
+together with what made them.
 """
 
-import hashlib
-import json
-import os
 import shutil
+import time
 import typing
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Generic, NewType, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from prunegap import __version__
-from prunegap.artifacts.manifest import check, clear_disk_errors, read_manifest, require_replaceable, seal
+from prunegap.artifacts.identity import Identity
+from prunegap.artifacts.kind import Artifact
+from prunegap.artifacts.manifest import (
+    check,
+    clear_disk_errors,
+    read_manifest,
+    require_replaceable,
+    seal,
+    staging_beside,
+)
 from prunegap.errors import UserError
-from prunegap.tracking.environment import pipeline_run_id
+from prunegap.source_code import code_digest
+from prunegap.stages.checkpoint_place import checkpoint_path, open_checkpoint
+from prunegap.stages.circumstances import library_versions, made_on
+from prunegap.stages.lineage import require_one_lineage
 from prunegap.tracking.protocol import Tracker
-from prunegap.training.checkpoints import Checkpoint
+from prunegap.training.checkpoints import Checkpoint, remove_checkpoint
 
-DatasetPath = NewType("DatasetPath", Path)
-DenseModelPath = NewType("DenseModelPath", Path)
-BaselinePath = NewType("BaselinePath", Path)
-SparseModelPath = NewType("SparseModelPath", Path)
-FinetunedModelPath = NewType("FinetunedModelPath", Path)
-HistoryPath = NewType("HistoryPath", Path)
-EvaluationPath = NewType("EvaluationPath", Path)
-ComparisonPath = NewType("ComparisonPath", Path)
+OUR_CODE = "prunegap's code"
+NO_EFFECT: dict[str, Any] = {"affects_result": False}
 
-KINDS: dict[Any, str] = {
-    DatasetPath: "dataset",
-    DenseModelPath: "dense_model",
-    BaselinePath: "baseline",
-    SparseModelPath: "sparse_model",
-    FinetunedModelPath: "finetuned_model",
-    HistoryPath: "history",
-    EvaluationPath: "evaluation",
-    ComparisonPath: "comparison",
-}
-
-PARTIAL = ".partial"
-CHECKPOINT_DIR = "PRUNEGAP_CHECKPOINT_DIR"
-
-P = TypeVar("P", bound="StageParams")
-I = TypeVar("I")  # noqa: E741 - I(nputs), beside O(utputs)
-O = TypeVar("O")  # noqa: E741
+S = ParamSpec("S")
+R = TypeVar("R")
+Paths = Mapping[str, "Path | tuple[Path, ...]"]
+"""Folder of each artifact by the name of its port."""
 
 
 class StageParams(BaseModel):
@@ -70,17 +60,27 @@ class StageParams(BaseModel):
             if type(self).model_fields[name].json_schema_extra != NO_EFFECT
         }
 
+    def outside(self) -> Mapping[str, str]:
+        """Return a digest of everything that the stage reads besides its inputs, by what a person calls it."""
+        return {}
 
-NO_EFFECT: dict[str, Any] = {"affects_result": False}
+    def code(self) -> Mapping[str, str]:
+        """Return a digest of the code that parameters name (a method, a model of one's own), by what it is."""
+        return {}
 
 
 @dataclass(frozen=True)
 class Port:
-    """One input or output of a stage: its field name, the kind of artifact, one path or several."""
+    """One input or output of a stage: its name, the kind of artifact, one or several."""
 
     name: str
-    kind: str
+    artifact: type[Artifact]
     many: bool = False
+
+    @property
+    def kind(self) -> str:
+        """Name of the kind of artifact."""
+        return self.artifact.kind
 
 
 @dataclass(frozen=True)
@@ -93,153 +93,168 @@ class View:
 
 
 @dataclass(frozen=True)
-class Stage(Generic[P, I, O]):
-    """A stage as a value: its name, documentation, types and function, and what of its outputs is worth a look."""
+class Stage(Generic[S, R]):
+    """A stage as a value: its name, documentation, ports and function."""
 
     name: str
     summary: str
-    params_type: type[P]
-    inputs_type: type[I]
-    outputs_type: type[O]
-    function: Callable[[P, I, O, Tracker], None]
-    views: tuple[View, ...] = ()
+    params_type: type[StageParams]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    function: Callable[S, R]
+    handed: Mapping[str, type]
+
+    def __call__(self, *args: S.args, **kwargs: S.kwargs) -> R:
+        """Call the stage's function, with values."""
+        return self.function(*args, **kwargs)
 
     @property
-    def inputs(self) -> tuple[Port, ...]:
-        """Input ports in the order of their fields."""
-        return _ports(self.inputs_type)
+    def views(self) -> tuple[View, ...]:
+        """What of the outputs is worth a look."""
+        return tuple(View(name, port.name, file) for port in self.outputs for name, file in port.artifact.views.items())
 
-    @property
-    def outputs(self) -> tuple[Port, ...]:
-        """Output ports in the order of their fields."""
-        return _ports(self.outputs_type)
-
-    def __call__(self, params: P, inputs: I, outputs: O, tracker: Tracker) -> None:
-        """Check the inputs, run, and seal the outputs.
+    def identity(self, params: StageParams, inputs: Paths) -> Identity:
+        """Return what the stage's result is made from now.
 
         Raises:
-            UserError: an input is not the artifact it should be, an output would replace something else, the disk
-                is full, or what the stage itself refuses.
+            UserError: an input is not there, or not what it should be.
         """
-        digests = {name: check(path, kind).digest for name, kind, path in artifacts_of(self.inputs, inputs)}
-        targets = [(kind, path) for _, kind, path in artifacts_of(self.outputs, outputs)]
-        require_replaceable(targets)
-        first = targets[0][1]
-        with clear_disk_errors(first.parent):
-            staged = self.outputs_type(
-                **{name: _empty_beside(path) for name, _, path in artifacts_of(self.outputs, outputs)}
-            )
-            stagings = [path for _, _, path in artifacts_of(self.outputs, staged)]
+        digests = {name: read_manifest(path, kind).digest for name, kind, path in artifacts_of(self.inputs, inputs)}
+        return replace(self.surroundings(params), parameters=params.effective(), inputs=digests)
+
+    def surroundings(self, params: StageParams) -> Identity:
+        """Return what the stage's result is made from now besides its parameters and inputs: data and code."""
+        code = {OUR_CODE: code_digest(self.function.__module__), **library_versions(), **params.code()}
+        return Identity(outside=params.outside(), code=code)
+
+    def changes(self, now: Identity, outputs: Paths, *, keep_code: bool = False) -> Sequence[str] | None:
+        """Return the names of what has changed since the outputs were made: none where they are up to date.
+
+        Args:
+            now: what they would be made from now.
+            outputs: as for :meth:`run`.
+            keep_code: take what other code made.
+
+        Returns:
+            None where an output is not there.
+        """
+        changed: dict[str, None] = {}
+        for _, kind, path in artifacts_of(self.outputs, outputs):
+            if not path.exists():
+                return None
             try:
-                self.function(params, inputs, staged, tracker)
-                for (kind, target), staging in zip(targets, stagings, strict=True):
-                    seal(
-                        staging,
-                        target,
-                        kind=kind,
-                        parameters=params.effective(),
-                        inputs=digests,
-                        code_version=__version__,
-                    )
+                made = read_manifest(path, kind).identity
+            except UserError:
+                changed["format of the artifact"] = None
+            else:
+                changed |= dict.fromkeys(now.changes_since(made, keep_code=keep_code))
+        return list(changed)
+
+    def run(self, params: StageParams, inputs: Paths, outputs: Mapping[str, Path], tracker: Tracker) -> None:
+        """Check and load the inputs, call the function, seal the outputs, and tell the tracker of them.
+
+        Raises:
+            UserError: an input is not the artifact it should be, inputs are of different runs, an output would replace
+                something else, the disk is full, or what the stage itself refuses.
+        """
+        manifests = {name: check(path, kind) for name, kind, path in artifacts_of(self.inputs, inputs)}
+        require_one_lineage(manifests, dict(inputs))
+        targets = [(port.artifact.kind, outputs[port.name]) for port in self.outputs]
+        require_replaceable(targets)
+        identity = self.identity(params, inputs)
+        first, stagings, began = targets[0][1], list[Path](), time.time()
+        with clear_disk_errors(first.parent):
+            try:
+                stagings += [staging_beside(path) for _, path in targets]
+                self._log_inputs(inputs, tracker)
+                checkpoint = open_checkpoint(identity, first) if Checkpoint in self.handed.values() else None
+                made = self._outputs_of(self._call(params, inputs, tracker, checkpoint))
+                where = made_on(params, began)
+                for (kind, target), staging, value in zip(targets, stagings, made.values(), strict=True):
+                    value.save(staging)
+                    seal(staging, target, kind=kind, identity=identity, made_on=where)
             finally:
                 for staging in stagings:
                     shutil.rmtree(staging, ignore_errors=True)
-        checkpoint_of(params, inputs, first).unlink(missing_ok=True)
+        remove_checkpoint(checkpoint_path(identity, first))
+        self._log_outputs(inputs, outputs, made, tracker)
 
-    def is_done(self, params: P, inputs: I, outputs: O) -> bool:
-        """Whether every output is there and was made from these parameters, these inputs and this code."""
-        digests = {name: read_manifest(path, kind).digest for name, kind, path in artifacts_of(self.inputs, inputs)}
-        for _, kind, path in artifacts_of(self.outputs, outputs):
-            try:
-                manifest = read_manifest(path, kind)
-            except UserError:
-                return False
-            made_from = (manifest.parameters, manifest.inputs, manifest.code_version)
-            if made_from != (params.effective(), digests, __version__):
-                return False
-        return True
+    def _call(self, params: StageParams, inputs: Paths, tracker: Tracker, checkpoint: Checkpoint | None) -> R:
+        values: dict[str, Any] = {}
+        for port in self.inputs:
+            path = inputs[port.name]
+            values[port.name] = (
+                tuple(map(port.artifact.load, path)) if isinstance(path, tuple) else port.artifact.load(path)
+            )
+        handed = {Tracker: tracker, Checkpoint: checkpoint}
+        function: Callable[..., R] = self.function
+        return function(params=params, **values, **{name: handed[kind] for name, kind in self.handed.items()})
+
+    def _outputs_of(self, value: Any) -> dict[str, Artifact]:  # noqa: ANN401 - a kind, or a dataclass of kinds
+        if isinstance(value, Artifact):
+            return {self.outputs[0].name: value}
+        return {port.name: getattr(value, port.name) for port in self.outputs}
+
+    def _log_inputs(self, inputs: Paths, tracker: Tracker) -> None:
+        for name, kind, path in artifacts_of(self.inputs, inputs):
+            if kind == "dataset":
+                tracker.log_input(path, name)
+
+    def _log_outputs(
+        self, inputs: Paths, outputs: Mapping[str, Path], made: Mapping[str, Artifact], tracker: Tracker
+    ) -> None:
+        for name, artifact in made.items():
+            last: dict[str, float] = {}
+            for epoch, metrics in artifact.metrics():
+                tracker.log_metrics(metrics, epoch)
+                last |= metrics
+            if artifact.tracked == "model":
+                tracker.log_model(outputs[name], name, last)
+            elif artifact.tracked == "files":
+                tracker.log_artifact(outputs[name], name)
+            for port in self.inputs:
+                judged = inputs[port.name]
+                if port.kind == artifact.judges and isinstance(judged, Path):
+                    tracker.log_model(judged, port.name, last)
 
 
-def stage(*, shows: Mapping[str, str] | None = None) -> Callable[[Callable[[P, I, O, Tracker], None]], Stage[P, I, O]]:
-    """Make a stage of a function ``(params, inputs, outputs, tracker) -> None``.
+def stage(function: Callable[S, R]) -> Stage[S, R]:
+    """Make a stage of a function ``(params, inputs by value, tracker, checkpoint) -> artifact or dataclass of them``.
 
-    Args:
-        shows: what a person looks at, by name: ``<output>/<file>``, a Markdown or HTML file.
+    Raises:
+        TypeError: an annotation that is none of these.
     """
-    views = tuple(View(name, *place.split("/", 1)) for name, place in (shows or {}).items())
+    hints = typing.get_type_hints(function)
+    returned, inputs, handed = hints.pop("return"), list[Port](), dict[str, type]()
+    params_type = hints.pop("params")
+    for name, hint in hints.items():
+        if hint in (Tracker, Checkpoint):
+            handed[name] = hint
+        else:
+            inputs.append(_port(name, hint))
+    outputs = (
+        (Port(returned.kind, returned),)
+        if isinstance(returned, type) and issubclass(returned, Artifact)
+        else tuple(_port(one.name, typing.get_type_hints(returned)[one.name]) for one in fields(returned))
+    )
+    summary = (function.__doc__ or "").strip().splitlines()[0]
+    return Stage(function.__name__, summary, params_type, tuple(inputs), outputs, function, handed)
 
-    def of(function: Callable[[P, I, O, Tracker], None]) -> Stage[P, I, O]:
-        hints = typing.get_type_hints(function)
-        return Stage(
-            name=function.__name__,
-            summary=(function.__doc__ or "").strip().splitlines()[0],
-            params_type=hints["params"],
-            inputs_type=hints["inputs"],
-            outputs_type=hints["outputs"],
-            function=function,
-            views=views,
-        )
 
-    return of
-
-
-def artifacts_of(ports: tuple[Port, ...], paths: object) -> Iterator[tuple[str, str, Path]]:
+def artifacts_of(ports: Sequence[Port], paths: Paths) -> Iterator[tuple[str, str, Path]]:
     """Yield (name, kind, path) of every artifact; a port with several paths numbers its names."""
     for port in ports:
-        value = getattr(paths, port.name)
-        if port.many:
+        value = paths[port.name]
+        if isinstance(value, tuple):
             for number, path in enumerate(value):
                 yield f"{port.name}/{number}", port.kind, path
         else:
             yield port.name, port.kind, value
 
 
-def checkpoint_of(params: StageParams, inputs: object, first_output: Path) -> Path:
-    """Return where a stage keeps its checkpoint, removed once its outputs are sealed.
-
-    Beside its first output; or, where ``PRUNEGAP_CHECKPOINT_DIR`` names a folder that outlives the container,
-    there, under the pipeline run and the stage's fingerprint.
-    """
-    folder = os.environ.get(CHECKPOINT_DIR)
-    if folder:
-        return Path(folder) / (pipeline_run_id() or "") / f"{fingerprint(params, inputs)}.checkpoint"
-    return first_output.with_name(first_output.name.removesuffix(PARTIAL) + ".checkpoint")
-
-
-def open_checkpoint(params: StageParams, inputs: object, first_output: Path) -> Checkpoint:
-    """Return the checkpoint of a stage that trains; its folder is there.
-
-    Raises:
-        UserError: the folder of checkpoints cannot be written.
-    """
-    path = checkpoint_of(params, inputs, first_output)
-    with clear_disk_errors(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    return Checkpoint(path, fingerprint(params, inputs))
-
-
-def fingerprint(params: StageParams, inputs: object) -> str:
-    """Return a digest of everything that decides a stage's result: a checkpoint of another one is no use."""
-    digests = {
-        name: read_manifest(path, kind).digest for name, kind, path in artifacts_of(_ports(type(inputs)), inputs)
-    }
-    text = json.dumps([params.effective(), digests, __version__], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _ports(dataclass_type: type[Any]) -> tuple[Port, ...]:
-    hints = typing.get_type_hints(dataclass_type)
-    ports = []
-    for field in fields(dataclass_type):
-        hint = hints[field.name]
-        many = typing.get_origin(hint) is tuple
-        ports.append(Port(field.name, KINDS[typing.get_args(hint)[0] if many else hint], many))
-    return tuple(ports)
-
-
-def _empty_beside(target: Path) -> Path:
-    staging = target.with_name(target.name + PARTIAL)
-    if staging.exists():
-        shutil.rmtree(staging)
-    staging.mkdir(parents=True)
-    return staging
+def _port(name: str, hint: Any) -> Port:  # noqa: ANN401 - an annotation
+    many = typing.get_origin(hint) is tuple
+    artifact = typing.get_args(hint)[0] if many else hint
+    if not (isinstance(artifact, type) and issubclass(artifact, Artifact)):
+        raise TypeError(f"{name}: a stage takes and gives kinds of artifact, got {hint}")
+    return Port(name, artifact, many)

@@ -1,31 +1,26 @@
 """evaluate: the fine-tuned sparse model against its dense model, overall and per group, on every split."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from prunegap.artifacts.baseline import load_outcomes, save_outcomes
-from prunegap.artifacts.dataset import load_dataset
-from prunegap.artifacts.evaluation import Evaluation, GroupResult, SplitResult, save_evaluation
-from prunegap.artifacts.manifest import read_manifest
-from prunegap.artifacts.model import load_model
-from prunegap.gaps import GapReport, compare_outcomes
+from prunegap.artifacts.baseline import Baseline
+from prunegap.artifacts.dataset import Dataset
+from prunegap.artifacts.evaluation import Evaluation, GroupResult, SplitResult
+from prunegap.artifacts.trained_models import FinetunedModel
 from prunegap.report.grids import group_grid
 from prunegap.report.tables import markdown_grid
-from prunegap.stages.checks import require_same_source
-from prunegap.stages.contract import (
-    BaselinePath,
-    DatasetPath,
-    DenseModelPath,
-    EvaluationPath,
-    FinetunedModelPath,
-    stage,
-)
+from prunegap.stages.contract import stage
 from prunegap.stages.measuring import measure_splits
 from prunegap.stages.training_params import ComputeParams
-from prunegap.tracking.protocol import Tracker
 from prunegap.training.records import optional
+
+if TYPE_CHECKING:
+    from prunegap.gaps import GapReport
 
 
 class EvaluateParams(ComputeParams):
@@ -37,66 +32,43 @@ class EvaluateParams(ComputeParams):
     )
 
 
-@dataclass(frozen=True)
-class EvaluateInputs:
-    """Artifacts evaluate reads."""
-
-    dataset: DatasetPath
-    dense_model: DenseModelPath
-    baseline: BaselinePath
-    finetuned_model: FinetunedModelPath
-
-
-@dataclass(frozen=True)
-class EvaluateOutputs:
-    """Artifacts evaluate writes."""
-
-    evaluation: EvaluationPath
-
-
-@stage(shows={"groups": "evaluation/groups.md"})
-def evaluate(params: EvaluateParams, inputs: EvaluateInputs, outputs: EvaluateOutputs, tracker: Tracker) -> None:
+@stage
+def evaluate(
+    params: EvaluateParams, dataset: Dataset, baseline: Baseline, finetuned_model: FinetunedModel
+) -> Evaluation:
     """Measure what pruning and fine-tuning cost each group, on every split."""
-    require_same_source(inputs.baseline, "baseline", "dataset", inputs.dataset, "dataset")
-    require_same_source(inputs.finetuned_model, "finetuned_model", "baseline", inputs.baseline, "baseline")
-    dataset = load_dataset(inputs.dataset)
-    stored = load_model(inputs.finetuned_model)
-    dense = load_outcomes(inputs.baseline)
-    sparse = measure_splits(params, stored, dataset)
-    splits = {
-        name: split_result(
-            compare_outcomes(dense[name], sparse[name], split.groups, dataset.num_groups),
-            dataset.group_names,
-            params.tolerance,
-        )
-        for name, split in dataset.splits.items()
-    }
-    save_outcomes(outputs.evaluation, sparse)
-    finetune, prune = stored.metadata["finetune"], stored.metadata["prune"]
-    source = read_manifest(inputs.dataset, "dataset").parameters
+    from prunegap.gaps import compare_outcomes
+
+    data, trained_by = dataset.data, finetuned_model.trained_by
+    outcomes = measure_splits(params, finetuned_model.network, data)
     evaluation = Evaluation(
-        dataset=params.dataset_name or str(source.get("source", "")),
-        target=dataset.target,
-        group="*".join(dataset.group_by),
-        model=stored.spec.name,
-        seed=prune["seed"],
-        sparsity=prune["sparsity"],
-        achieved_sparsity=stored.metadata["sparsity"],
-        method=finetune["label"] or finetune["method"],
+        dataset=params.dataset_name or dataset.source,
+        target=data.target,
+        group="*".join(data.group_by),
+        model=finetuned_model.network.spec.name,
+        seed=trained_by.pruning.seed,
+        sparsity=trained_by.pruning.sparsity,
+        achieved_sparsity=trained_by.pruning.achieved_sparsity,
+        method=trained_by.label,
         tolerance=params.tolerance,
-        seconds=stored.metadata["seconds"],
-        splits=splits,
+        seconds=trained_by.seconds,
+        splits={
+            name: split_result(
+                compare_outcomes(baseline.outcomes[name], outcomes[name], split.groups, data.num_groups),
+                data.group_names,
+                params.tolerance,
+            )
+            for name, split in data.splits.items()
+        },
+        outcomes=outcomes,
     )
-    save_evaluation(outputs.evaluation, evaluation)
-    tables = [markdown_grid(group_grid([evaluation], evaluation.sparsity, name)) for name in splits]
-    shown = [f"## {name}\n\n{table}" for name, table in zip(splits, tables, strict=True)]
-    (outputs.evaluation / "groups.md").write_text("\n".join(shown), encoding="utf-8")
-    tracker.log_input(inputs.dataset, "dataset")
-    for name, split in splits.items():
-        tracker.log_metrics(split_metrics(name, split))
-    tracker.log_artifact(outputs.evaluation, "evaluation")
-    figures = {key: value for name, split in splits.items() for key, value in split_metrics(name, split).items()}
-    tracker.log_model(inputs.finetuned_model, "finetuned_model", figures | {"sparsity": stored.metadata["sparsity"]})
+    return replace(evaluation, table=_table(evaluation))
+
+
+def _table(evaluation: Evaluation) -> str:
+    """Return the groups of every split as Markdown."""
+    tables = {name: markdown_grid(group_grid([evaluation], evaluation.sparsity, name)) for name in evaluation.splits}
+    return "\n".join(f"## {name}\n\n{table}" for name, table in tables.items())
 
 
 def split_result(report: GapReport, group_names: Sequence[str], tolerance: float) -> SplitResult:
@@ -131,14 +103,3 @@ def split_result(report: GapReport, group_names: Sequence[str], tolerance: float
         feasible=bool(report.max_psi <= tolerance),
         groups=groups,
     )
-
-
-def split_metrics(name: str, split: SplitResult) -> dict[str, float]:
-    """Return what a tracker shows of one split."""
-    whole = ("accuracy", "loss", "overall_gap", "max_psi", "psi_pw", "churn", "excessive_loss_spread")
-    metrics = {f"{name}/{key}": float(getattr(split, key)) for key in (*whole, "group_accuracy_spread")}
-    metrics[f"{name}/feasible"] = float(split.feasible)
-    for key in ("accuracy", "excess_gap", "churn"):
-        values = {group.name: getattr(group, key) for group in split.groups}
-        metrics |= {f"group_{key}_{name}/{group}": value for group, value in values.items() if value is not None}
-    return metrics

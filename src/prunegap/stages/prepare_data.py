@@ -1,18 +1,21 @@
 """prepare_data: rows of any source -> packed images, labels and groups, split into train, validation and test."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator
 
-from prunegap.artifacts.dataset import save_dataset
+from prunegap.artifacts.dataset import Dataset
 from prunegap.errors import did_you_mean
 from prunegap.progress import track
-from prunegap.sources.pack import pack
-from prunegap.sources.registry import SourceOptions, default_cache_dir, open_source, source_names
-from prunegap.stages.contract import NO_EFFECT, DatasetPath, StageParams, stage
-from prunegap.tracking.protocol import Tracker
+from prunegap.remote.location import default_cache_dir
+from prunegap.sources.identity import source_identity
+from prunegap.sources.registry import SourceOptions, open_source, source_names
+from prunegap.stages.circumstances import installed_version
+from prunegap.stages.contract import NO_EFFECT, StageParams, stage
 
 
 class PrepareDataParams(StageParams):
@@ -78,35 +81,31 @@ class PrepareDataParams(StageParams):
             raise ValueError(f"source '{name}' is not known{did_you_mean(name, source_names())}")
         return name
 
+    def options(self) -> SourceOptions:
+        """Return what a source needs besides its location."""
+        return SourceOptions(
+            cache_dir=Path(self.cache_dir) if self.cache_dir else default_cache_dir(),
+            download=self.download,
+            image_column=self.image_column,
+            label_column=self.label_column,
+            part_column=self.part_column,
+        )
 
-@dataclass(frozen=True)
-class PrepareDataInputs:
-    """prepare_data reads no artifact."""
+    def outside(self) -> Mapping[str, str]:
+        """Return digests of what the source reads."""
+        return source_identity(self.location, self.options())
+
+    def code(self) -> Mapping[str, str]:
+        """Return the versions of what decodes the source's files."""
+        return {name: installed_version(name) for name in ("Pillow", "scikit-learn")}
 
 
-@dataclass(frozen=True)
-class PrepareDataOutputs:
-    """Artifacts prepare_data writes."""
-
-    dataset: DatasetPath
-
-
-@stage()
-def prepare_data(
-    params: PrepareDataParams,
-    inputs: PrepareDataInputs,  # noqa: ARG001 - the contract of a stage
-    outputs: PrepareDataOutputs,
-    tracker: Tracker,
-) -> None:
+@stage
+def prepare_data(params: PrepareDataParams) -> Dataset:
     """Read a source and pack its images, labels and groups, split into train, validation and test."""
-    options = SourceOptions(
-        cache_dir=Path(params.cache_dir) if params.cache_dir else default_cache_dir(),
-        download=params.download,
-        image_column=params.image_column,
-        label_column=params.label_column,
-        part_column=params.part_column,
-    )
-    rows = open_source(params.source, params.location, options)
+    from prunegap.sources.pack import pack
+
+    rows = open_source(params.source, params.location, params.options())
     split = params.split if params.split != "auto" else "content_hash" if rows.part is None else "given"
     packed = pack(
         rows,
@@ -126,6 +125,4 @@ def prepare_data(
         channel_std=params.channel_std or None,
         progress=track,
     )
-    save_dataset(outputs.dataset, packed.dataset, packed.bad)
-    counts = {f"examples/{name}": float(len(split)) for name, split in packed.dataset.splits.items()}
-    tracker.log_metrics(counts | {"bad_rows": float(len(packed.bad))})
+    return Dataset(packed.dataset, params.source, packed.bad)

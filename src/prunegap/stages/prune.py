@@ -1,35 +1,44 @@
 """prune: gradual magnitude pruning, or one shot, up to the start of the first epoch at the final sparsity."""
 
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from prunegap.artifacts.dataset import load_dataset
-from prunegap.artifacts.model import build_stored, load_model, save_model
-from prunegap.artifacts.training_state import save_training_state
-from prunegap.pruning.magnitude import prune_globally, prune_layerwise
-from prunegap.pruning.masks import dense_masks, layer_sparsities, norms_after, sparsity_of
-from prunegap.pruning.schedule import PruningSchedule
-from prunegap.stages.checks import require_fit
-from prunegap.stages.contract import (
-    DatasetPath,
-    DenseModelPath,
-    SparseModelPath,
-    open_checkpoint,
-    stage,
-)
+from prunegap.artifacts.baseline import Baseline
+from prunegap.artifacts.dataset import Dataset
+from prunegap.artifacts.history import History
+from prunegap.artifacts.trained_models import DenseModel, Pruning, SparseModel
+from prunegap.errors import UserError
+from prunegap.extensions import entry_point
+from prunegap.source_code import code_digest
+from prunegap.stages.contract import stage
+from prunegap.stages.measuring import dense_reference
+from prunegap.stages.training_loop import train_with_checkpoints
 from prunegap.stages.training_params import TrainingParams
 from prunegap.tracking.protocol import Tracker
-from prunegap.training.run import TrainingPlan, TrainingState, prune_if_due, train
+from prunegap.training.checkpoints import Checkpoint
+
+logger = logging.getLogger(__name__)
 
 
 class PruneParams(TrainingParams):
     """Parameters of prune; the recipe holds for fine-tuning too, which continues this training."""
 
     sparsity: float = Field(default=0.9, ge=0, lt=1, description="Share of prunable weights set to zero.")
-    rule: Literal["layerwise", "global"] = Field(
-        default="layerwise", description="Prune the smallest weights of each layer, or of all layers together."
+    rule: str = Field(
+        default="layerwise",
+        description="Which weights go: layerwise (the smallest of each layer), global (the smallest of all layers "
+        "together), or the rule of an installed package.",
+    )
+    keep_dense: tuple[str, ...] = Field(
+        default=(),
+        description="Layers to leave dense besides the input layer and the classifier, by the names the network gives "
+        "them; a module's name stands for all layers in it.",
     )
     gmp_epochs: int = Field(
         default=15, ge=0, description="Epochs of gradual pruning before the final sparsity; 0 prunes in one shot."
@@ -40,6 +49,15 @@ class PruneParams(TrainingParams):
     initial_sparsity: float = Field(default=0.0, ge=0, lt=1, description="Sparsity at the first pruning.")
     seed: int = Field(default=0, ge=0, description="Decides batch order, augmentation and dropout.")
 
+    @field_validator("rule")
+    @classmethod
+    def _rule_is_known(cls, name: str) -> str:
+        try:
+            entry_point("pruning_rules", name)
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        return name
+
     @model_validator(mode="after")
     def _schedule_is_in_order(self) -> Self:
         if self.start_epoch > self.gmp_epochs:
@@ -48,72 +66,88 @@ class PruneParams(TrainingParams):
             raise ValueError(f"initial_sparsity must be <= sparsity ({self.sparsity}), got {self.initial_sparsity}")
         return self
 
-
-@dataclass(frozen=True)
-class PruneInputs:
-    """Artifacts prune reads."""
-
-    dataset: DatasetPath
-    dense_model: DenseModelPath
+    def code(self) -> Mapping[str, str]:
+        """Return the digest of the pruning rule."""
+        return {f"the code of pruning rule {self.rule}": code_digest(entry_point("pruning_rules", self.rule).module)}
 
 
 @dataclass(frozen=True)
-class PruneOutputs:
-    """Artifacts prune writes."""
+class Pruned:
+    """What prune gives."""
 
-    sparse_model: SparseModelPath
+    sparse_model: SparseModel
+    history: History
 
 
-@stage()
-def prune(params: PruneParams, inputs: PruneInputs, outputs: PruneOutputs, tracker: Tracker) -> None:
+@stage
+def prune(
+    params: PruneParams,
+    dataset: Dataset,
+    dense_model: DenseModel,
+    baseline: Baseline,
+    *,
+    checkpoint: Checkpoint,
+    tracker: Tracker,
+) -> Pruned:
     """Zero the smallest weights of a dense model, gradually, training in between."""
+    from prunegap.artifacts.model import StoredModel, build_stored
+    from prunegap.pruning.layers import find_layers
+    from prunegap.pruning.masks import sparsity_of
+    from prunegap.pruning.rules import pruning_rule
+    from prunegap.pruning.schedule import PruningSchedule
+    from prunegap.stages.checks import seen_by
+    from prunegap.training.run import TrainingPlan, TrainingState, prune_if_due
+
+    spec = dense_model.network.spec
+    data = seen_by(spec, dataset.data)
     device = params.set_up()
-    dataset = load_dataset(inputs.dataset)
-    stored = load_model(inputs.dense_model)
-    require_fit(stored.spec, dataset)
-    model = params.place(build_stored(stored), device)
-    split = dataset.splits["train"].to(device)
+    model = params.place(build_stored(dense_model.network), device)
+    split = data.splits["train"].to(device)
+    layers = find_layers(model, params.image_format(data).inputs(split.images[:2]), params.keep_dense)
+    masks = layers.first_masks(params.sparsity)
+    logger.info("%s", layers.why_dense())
     plan = TrainingPlan(
         params.recipe(params.gmp_epochs + params.finetune_epochs),
-        params.image_format(dataset),
+        params.image_format(data),
         params.augmentation(),
         seed=params.seed,
-        schedule=_schedule(params),
-        prune=prune_globally if params.rule == "global" else prune_layerwise,
-        norms=norms_after(model, params.image_format(dataset).inputs(split.images[:2])),
-        group_names=tuple(dataset.group_names),
+        schedule=PruningSchedule(
+            final_sparsity=params.sparsity,
+            end=params.gmp_epochs,
+            start=params.start_epoch,
+            every=params.prune_every,
+            initial_sparsity=params.initial_sparsity,
+        ),
+        prune=pruning_rule(params.rule),
+        norms=layers.norms,
+        group_names=tuple(data.group_names),
         autocast=params.autocast(),
         label=f"pruning to {params.sparsity:.1%}",
+        reference=dense_reference(baseline, data, device),
     )
-    state = TrainingState(model, plan.recipe.optimizer(model), dense_masks(model))
-    checkpoint = open_checkpoint(params, inputs, outputs.sparse_model)
-    checkpoint.resume(state)
-    tracker.log_input(inputs.dataset, "dataset")
-    for entry in train(state, plan, split, until=params.gmp_epochs):
-        tracker.log_metrics(
-            {
-                "train_loss": entry.train_loss,
-                "train_accuracy": entry.train_accuracy,
-                "overall_sparsity": entry.sparsity,
-            },
-            entry.epoch,
-        )
-        if state.epoch % params.checkpoint_every == 0:
-            checkpoint.save(state)
+    state = TrainingState(model, plan.recipe.optimizer(model), masks)
+    train_with_checkpoints(
+        state,
+        plan,
+        split,
+        until=params.gmp_epochs,
+        checkpoint=checkpoint,
+        every=params.checkpoint_every,
+        tracker=tracker,
+    )
     prune_if_due(state, plan)
-    metadata = {"prune": params.model_dump(mode="json"), "sparsity": sparsity_of(state.masks)}
-    save_model(outputs.sparse_model, stored.spec, model.state_dict(), state.masks, metadata)
-    save_training_state(outputs.sparse_model, state.optimizer.state_dict())
-    layers = {f"sparsity/{name}": value for name, value in layer_sparsities(state.masks).items()}
-    tracker.log_metrics(layers | {"overall_sparsity": sparsity_of(state.masks)}, params.gmp_epochs)
-    tracker.log_model(outputs.sparse_model, "sparse_model", {"sparsity": sparsity_of(state.masks)})
-
-
-def _schedule(params: PruneParams) -> PruningSchedule:
-    return PruningSchedule(
-        final_sparsity=params.sparsity,
-        end=params.gmp_epochs,
-        start=params.start_epoch,
-        every=params.prune_every,
-        initial_sparsity=params.initial_sparsity,
+    achieved = sparsity_of(state.masks)
+    pruning = Pruning(
+        recipe=plan.recipe,
+        augmentation=plan.augmentation,
+        gmp_epochs=params.gmp_epochs,
+        seed=params.seed,
+        sparsity=params.sparsity,
+        achieved_sparsity=achieved,
+        rule=params.rule,
+        layers=layers.summary(),
+    )
+    return Pruned(
+        SparseModel(StoredModel(spec, model.state_dict(), state.masks, {}), state.optimizer.state_dict(), pruning),
+        History("gmp", params.seed, achieved, 0.0, tuple(state.entries), None, params.effective()),
     )

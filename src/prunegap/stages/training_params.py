@@ -1,25 +1,32 @@
 """Parameters shared by the stages that run a network, and the core objects they stand for."""
 
-from typing import Any, Literal
+from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING, Literal
+
 from pydantic import Field
-from torch import nn
 
-from prunegap.data.augment import Augmentation, ImageFormat
-from prunegap.data.grouped import GroupedDataset
 from prunegap.errors import UserError
 from prunegap.stages.contract import NO_EFFECT, StageParams
-from prunegap.training.recipe import Recipe
 
-Fraction = float
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from prunegap.data.augment import Augmentation, ImageFormat
+    from prunegap.data.grouped import GroupedDataset
+    from prunegap.training.recipe import Recipe
+
+CHECKPOINT_EVERY = Field(default=1, ge=1, description="Epochs between two checkpoints.", json_schema_extra=NO_EFFECT)
 
 
 class ComputeParams(StageParams):
     """Where and in which precision a network runs."""
 
     device: Literal["auto", "cpu", "cuda"] = Field(
-        default="auto", description="Device to run on; auto takes a GPU where there is one."
+        default="auto",
+        description="Device to run on; auto takes a GPU where there is one.",
+        json_schema_extra=NO_EFFECT,
     )
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32", description="Precision of forward and backward passes; weights stay float32."
@@ -29,11 +36,11 @@ class ComputeParams(StageParams):
         description="Keep images and convolutions in channels-last layout (often faster on GPUs and CPUs).",
     )
     evaluation_batch_size: int = Field(default=256, ge=1, description="Examples a batch when a model is evaluated.")
-
     threads: int = Field(
         default=0,
         ge=0,
         description="CPU threads; 0 leaves it to torch. Small networks gain nothing from a second one.",
+        json_schema_extra=NO_EFFECT,
     )
 
     def set_up(self) -> torch.device:
@@ -42,6 +49,8 @@ class ComputeParams(StageParams):
         Raises:
             UserError: a GPU was asked for and there is none.
         """
+        import torch
+
         if self.device == "cuda" and not torch.cuda.is_available():
             raise UserError("device: cuda was asked for, but torch finds no GPU; use device: cpu or auto")
         if self.threads:
@@ -51,17 +60,23 @@ class ComputeParams(StageParams):
 
     def autocast(self) -> torch.dtype | None:
         """Return the precision of forward passes, None for that of the weights."""
+        import torch
+
         return torch.bfloat16 if self.precision == "bfloat16" else None
 
     def place(self, model: nn.Module, device: torch.device) -> nn.Module:
         """Move a model that is to be trained to ``device``, in the memory layout asked for."""
         model = model.to(device)
         if self.channels_last:
+            import torch
+
             model = model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         return model
 
     def image_format(self, dataset: GroupedDataset) -> ImageFormat:
         """Return how a data set's images become inputs."""
+        from prunegap.data.augment import ImageFormat
+
         return ImageFormat(tuple(dataset.channel_mean), tuple(dataset.channel_std), channels_last=self.channels_last)
 
 
@@ -79,12 +94,12 @@ class TrainingParams(ComputeParams):
     gamma: float = Field(default=0.1, gt=0, le=1, description="Factor of the step size at each milestone.")
     flip: bool = Field(default=False, description="Flip training images horizontally, half of them at random.")
     shift: int = Field(default=0, ge=0, description="Shift training images by up to so many pixels each way.")
-    checkpoint_every: int = Field(
-        default=1, ge=1, description="Epochs between two checkpoints.", json_schema_extra=NO_EFFECT
-    )
+    checkpoint_every: int = CHECKPOINT_EVERY
 
     def recipe(self, epochs: int) -> Recipe:
         """Return the optimizer settings for a run of ``epochs`` in all."""
+        from prunegap.training.recipe import Recipe
+
         return Recipe(
             epochs=epochs,
             batch_size=self.batch_size,
@@ -98,6 +113,8 @@ class TrainingParams(ComputeParams):
 
     def augmentation(self) -> Augmentation:
         """Return the random changes of training images."""
+        from prunegap.data.augment import Augmentation
+
         return Augmentation(flip=self.flip, shift=self.shift)
 
 
@@ -116,8 +133,3 @@ class DualParams(StageParams):
         description="Equality constraints (el, el_rb): multipliers of either sign, or of the absolute difference as "
         "in the released configurations.",
     )
-
-
-def plain(params: StageParams, base: type[StageParams]) -> dict[str, Any]:
-    """Return the values of ``params`` that ``base`` declares, as plain JSON values."""
-    return {name: value for name, value in params.model_dump(mode="json").items() if name in base.model_fields}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from prunegap.artifacts.manifest import write_json
 from prunegap.tracking.addresses import without_password
 from prunegap.tracking.names import MetricNames
 from prunegap.tracking.records import Artifact, Begin, Metrics, Model, Record, read
@@ -122,8 +123,5 @@ def _markers(spool: Path) -> dict[str, dict[str, str | int]]:
 
 
 def _write_marker(spool: Path, uri: str, run_id: str, position: int) -> None:
-    path = spool.parent / SENT
     markers = {**_markers(spool), without_password(uri): {"run_id": run_id, "position": position}}
-    beside = path.with_name(path.name + ".partial")
-    beside.write_text(json.dumps(markers, indent=1) + "\n")
-    beside.replace(path)
+    write_json(spool.parent / SENT, markers)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from prunegap.artifacts.manifest import MANIFEST, Manifest
+from prunegap.artifacts.manifest import manifest_at
 from prunegap.tracking.records import Input
 
 DESCRIPTION = "dataset.json"
@@ -14,8 +14,8 @@ MAX_DIGEST = 36
 def artifact_digest(artifact: Path) -> str | None:
     """Return the digest of a sealed artifact, or None where no readable manifest is."""
     try:
-        return Manifest(**json.loads((artifact / MANIFEST).read_text())).digest
-    except (OSError, ValueError, TypeError):
+        return manifest_at(artifact).digest
+    except (OSError, ValueError, TypeError, KeyError):
         return None
 
 

@@ -54,7 +54,7 @@ def _create(client: "MlflowClient", experiment_id: str, run_id: str, model: Mode
     manifest = _manifest(artifact)
     keys = MetricNames()
     kind = str(manifest.get("kind", "model"))
-    parameters = flatten(manifest.get("parameters", {}))
+    parameters = flatten(manifest.get("identity", {}).get("parameters", {}))
     return client.create_logged_model(
         experiment_id,
         name=model.name.translate(_REFUSED_IN_NAMES),

@@ -25,7 +25,9 @@ def step_tags(stage: str, tags: Mapping[str, str]) -> dict[str, str]:
 
 
 class MetricNames:
-    """Slugs of metric names in order of first appearance; two names never share one.
+    """Slugs of metric names in order of first appearance; two names never share one, whatever their case.
+
+    A server's database may compare keys without regard to case, as MySQL does.
 
     Attributes:
         renamed: real name by slug, for every name whose slug differs.
@@ -45,11 +47,11 @@ class MetricNames:
     def _new(self, name: str) -> str:
         first = candidate = slug(name)
         count = 1
-        while candidate in self._taken:
+        while candidate.lower() in self._taken:
             count += 1
             suffix = f"_{count}"
             candidate = first[: MAX_KEY - len(suffix)] + suffix
-        self._taken.add(candidate)
+        self._taken.add(candidate.lower())
         if candidate != name:
             self.renamed[candidate] = name
         return candidate

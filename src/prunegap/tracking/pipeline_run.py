@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prunegap.artifacts.manifest import write_json
 from prunegap.errors import UserError
 from prunegap.tracking.addresses import ARTIFACTS, workspace_uri
 from prunegap.tracking.environment import KUBEFLOW_RUN_VARIABLE
@@ -52,11 +53,8 @@ def read_pipeline_run(workspace: Path) -> PipelineRun | None:
 
 
 def write_pipeline_run(workspace: Path, run: PipelineRun) -> None:
-    """Write ``tracking.json`` beside and rename it into place."""
-    path = workspace / STATE
-    beside = path.with_name(path.name + ".partial")
-    beside.write_text(json.dumps(asdict(run), indent=1) + "\n")
-    beside.replace(path)
+    """Write ``tracking.json``."""
+    write_json(workspace / STATE, asdict(run))
 
 
 def begin_pipeline_run(workspace: Path, experiment: str, name: str, tags: Mapping[str, str]) -> PipelineRun:

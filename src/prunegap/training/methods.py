@@ -1,10 +1,16 @@
 """The methods of fine-tuning: plain ones here, constrained ones from the formulations."""
 
-from dataclasses import dataclass
-from typing import Literal
+from __future__ import annotations
 
-from prunegap.constraints.formulation import ConstrainedMethod, constrained_method, constrained_methods
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
 from prunegap.errors import UserError, did_you_mean
+from prunegap.extensions import entry_point, extensions
+from prunegap.source_code import code_digest
+
+if TYPE_CHECKING:
+    from prunegap.constraints.formulation import ConstrainedMethod
 
 
 @dataclass(frozen=True)
@@ -35,15 +41,36 @@ PLAIN = {
 
 def method_names() -> tuple[str, ...]:
     """Names of all methods."""
-    return (*PLAIN, *constrained_methods())
+    return (*PLAIN, *extensions("formulations"))
 
 
-def find_method(name: str) -> Method:
-    """Return the method of that name.
+def describe_method(name: str) -> Method:
+    """Return a method without its formulation, which would import it.
 
     Raises:
         UserError: no such method.
     """
     if name not in method_names():
         raise UserError(f"method '{name}' is not known{did_you_mean(name, method_names())}")
-    return PLAIN[name] if name in PLAIN else Method(name, constrained_method(name))
+    return PLAIN.get(name, Method(name))
+
+
+def find_method(name: str) -> Method:
+    """Return the method of that name.
+
+    Raises:
+        UserError: no such method, or its package cannot be imported.
+    """
+    method = describe_method(name)
+    if name in PLAIN:
+        return method
+    from prunegap.constraints.formulation import constrained_method
+
+    return replace(method, constrained=constrained_method(name))
+
+
+def method_code(name: str) -> dict[str, str]:
+    """Return the digest of a method's formulation, which no import of ours leads to; none for a plain method."""
+    return (
+        {} if name in PLAIN else {f"the code of method {name}": code_digest(entry_point("formulations", name).module)}
+    )

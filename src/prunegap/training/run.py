@@ -5,7 +5,7 @@ The state between two epochs is all there is: saved and taken up again, a run go
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -18,15 +18,17 @@ from prunegap.data.augment import Augmentation, ImageFormat
 from prunegap.data.batches import Batch, epoch_seed, training_batches
 from prunegap.data.grouped import Split
 from prunegap.errors import UserError
+from prunegap.models.modes import enter_training
 from prunegap.progress import track
-from prunegap.pruning.masks import MaskedParameters, prunable_weights, sparsity_of, with_norm_masks
+from prunegap.pruning.filters import Filters, with_norm_masks
+from prunegap.pruning.masks import MaskedParameters, sparsity_of
+from prunegap.pruning.rules import PruningRule
 from prunegap.pruning.schedule import PruningSchedule
 from prunegap.training.evaluation import outcomes_of
 from prunegap.training.recipe import Recipe
-from prunegap.training.records import EpochEntry, StepTracer, optional
+from prunegap.training.records import EpochEntry, optional
 from prunegap.training.step import train_step
-
-Prune = Callable[[Mapping[str, Tensor], Mapping[str, Tensor], float], dict[str, Tensor]]
+from prunegap.training.step_tracer import StepTracer
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,8 @@ class TrainingPlan:
         augmentation: random changes of the training images.
         seed: decides, with the epoch, order and augmentation.
         schedule: when to prune how much; None prunes nothing.
-        prune: the pruning rule, layer-wise or global magnitude.
-        norms: norm behind each layer, from :func:`prunegap.pruning.masks.norms_after`.
+        prune: the pruning rule, from :func:`prunegap.pruning.rules.pruning_rule`.
+        norms: filters behind norm parameters, from :func:`prunegap.pruning.layers.find_layers`.
         group_names: names of the groups, for the entries.
         autocast: precision of forward passes, None for that of the weights.
         validation: split whose accuracy is noted every epoch.
@@ -55,8 +57,8 @@ class TrainingPlan:
     augmentation: Augmentation = field(default_factory=Augmentation)
     seed: int = 0
     schedule: PruningSchedule | None = None
-    prune: Prune | None = None
-    norms: Mapping[str, str] = field(default_factory=dict[str, str])
+    prune: PruningRule | None = None
+    norms: Mapping[str, Sequence[Filters]] = field(default_factory=dict[str, Sequence[Filters]])
     group_names: tuple[str, ...] = ()
     autocast: torch.dtype | None = None
     validation: Split | None = None
@@ -141,7 +143,7 @@ def prune_if_due(state: TrainingState, plan: TrainingPlan) -> None:
     """Remove weights if the schedule asks for it at the start of ``state.epoch``."""
     if plan.schedule is None or plan.prune is None or not plan.schedule.prunes_at(state.epoch):
         return
-    weights = prunable_weights(state.model)
+    weights = {name: p for name, p in state.model.named_parameters() if name in state.masks and name not in plan.norms}
     masks = {name: state.masks[name] for name in weights}
     state.masks = with_norm_masks(plan.prune(weights, masks, plan.schedule.sparsity(state.epoch)), plan.norms)
     MaskedParameters(state.model, state.masks).apply()
@@ -156,7 +158,7 @@ def run_epoch(state: TrainingState, plan: TrainingPlan, batches: Iterable[Batch]
         group["lr"] = rate
     masked = MaskedParameters(state.model, state.masks)
     totals = EpochTotals(len(plan.group_names), next(state.model.parameters()).device)
-    state.model.train()
+    enter_training(state.model)
     for batch in batches:
         record = train_step(state.model, state.optimizer, masked, state.dual, batch, autocast=plan.autocast)
         totals.add(record.loss, record.correct, record.weights, batch.groups)

@@ -1,1 +1,1 @@
-"""One file a formulation; the registry imports every file in this folder."""
+"""One file a formulation; pyproject.toml names each as an entry point, as a user's package does."""

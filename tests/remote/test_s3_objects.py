@@ -4,46 +4,15 @@ Truth: the bytes that were put there.
 """
 
 import io
-import urllib.request
-from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 from PIL import Image
+from remote.s3_server import post
 
 from prunegap.errors import UserError
+from prunegap.remote.s3 import connect, fetch, fetch_tree
+from prunegap.remote.s3_errors import MissingObjectError
 from prunegap.sources.registry import SourceOptions, open_source
-from prunegap.sources.s3 import MissingObjectError, connect, fetch, fetch_tree
-
-
-@pytest.fixture(scope="module")
-def server():
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture
-def bucket(server, monkeypatch):
-    """A fresh server with the bucket ``faces``, and the environment of a user of it."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "user")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    post(server, "/moto-api/reset")
-    store: Any = boto3.resource("s3", region_name="us-east-1")
-    bucket = store.Bucket("faces")
-    bucket.create()
-    return bucket
-
-
-def post(server, path, body=b""):
-    plain = {"Content-Type": "text/plain"}
-    urllib.request.urlopen(urllib.request.Request(server + path, body, plain, method="POST")).close()
 
 
 def png(grey):

@@ -1,9 +1,9 @@
 """Is a file the one that was meant? By its sha256, whole or its first digits."""
 
-import hashlib
 import re
 from pathlib import Path
 
+from prunegap.digests import sha256_of
 from prunegap.errors import UserError
 
 
@@ -21,7 +21,7 @@ def wanted_digits(sha256: str) -> str:
 
 def matches(path: Path, wanted: str) -> bool:
     """Whether the file is there and its sha256 begins with ``wanted``; never for empty digits."""
-    return bool(wanted) and path.is_file() and _sha256(path).startswith(wanted)
+    return bool(wanted) and path.is_file() and sha256_of(path).startswith(wanted)
 
 
 def check_sha256(path: Path, wanted: str, source: str) -> None:
@@ -32,14 +32,9 @@ def check_sha256(path: Path, wanted: str, source: str) -> None:
     """
     if not wanted:
         return
-    found = _sha256(path)
+    found = sha256_of(path)
     if not found.startswith(wanted):
         raise UserError(
             f"{source}: sha256 is {found}, expected {wanted}; the file is another one or damaged: "
             "fetch it again or correct the sha256"
         )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,49 @@
+"""``comparison``: every evaluation side by side: ``evaluations.json``, tables, pictures and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from prunegap.artifacts.evaluation import EVALUATIONS, Evaluation, load_evaluations, save_evaluations
+from prunegap.artifacts.kind import Artifact
+
+
+@dataclass(frozen=True)
+class Comparison(
+    Artifact,
+    kind="comparison",
+    views={"table": "comparison.md", "report": "comparison.html"},
+    tracked="files",
+):
+    """All evaluations of a run.
+
+    Attributes:
+        evaluations: in the order they were given.
+        files: content of every table, picture and page by file name.
+        headline: what a tracker shows of it by name; not stored.
+    """
+
+    evaluations: Sequence[Evaluation]
+    files: Mapping[str, bytes]
+    headline: Mapping[str, float] = field(default_factory=dict[str, float])
+
+    def save(self, folder: Path) -> None:
+        """Write the evaluations and the files."""
+        save_evaluations(folder, self.evaluations)
+        for name, content in self.files.items():
+            (folder / name).write_bytes(content)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what :meth:`save` wrote."""
+        known = {EVALUATIONS, "manifest.json"}
+        files = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name not in known}
+        return cls(load_evaluations(folder), files)
+
+    def metrics(self) -> Iterator[tuple[int, Mapping[str, float]]]:
+        """Yield the headline."""
+        if self.headline:
+            yield 0, self.headline
