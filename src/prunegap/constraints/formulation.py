@@ -58,9 +58,16 @@ class FormulationSettings:
 
 
 class Formulation(Protocol):
-    """One constrained problem."""
+    """One constrained problem.
+
+    Attributes:
+        measures: what is measured, and enters the replay buffers.
+        needs_dense: whether it compares with a dense model; one that does not can train the dense model too. A class
+            that does not say so does.
+    """
 
     measures: Literal["accuracy", "loss"]
+    needs_dense: bool
 
     def names(self, group_names: Sequence[str]) -> Sequence[str]:
         """Name of each constraint."""
@@ -86,6 +93,11 @@ class ConstrainedMethod:
     name: str
     formulation: Callable[[FormulationSettings], Formulation]
     buffers: bool
+
+    @property
+    def needs_dense(self) -> bool:
+        """Whether the formulation compares with a dense model."""
+        return getattr(self.formulation, "needs_dense", True)
 
 
 _METHODS: dict[str, ConstrainedMethod] = {}

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 import torch
 from pydantic import Field, field_validator, model_validator
@@ -13,9 +13,9 @@ from prunegap.acquisition.start import WantedWeights, fresh_model, model_from
 from prunegap.artifacts.dataset import load_dataset
 from prunegap.artifacts.model import save_model
 from prunegap.constraints.dual import DualSettings, DualState
-from prunegap.constraints.formulation import DenseReference, FormulationSettings, constrained_method
+from prunegap.constraints.formulation import DenseReference, FormulationSettings
 from prunegap.data.grouped import GroupedDataset, Split
-from prunegap.errors import did_you_mean
+from prunegap.errors import UserError, did_you_mean
 from prunegap.models.build import NAMES
 from prunegap.models.spec import ModelSpec
 from prunegap.sources.registry import default_cache_dir
@@ -29,6 +29,7 @@ from prunegap.stages.contract import (
 )
 from prunegap.stages.training_params import DualParams, TrainingParams
 from prunegap.tracking.protocol import Tracker
+from prunegap.training.methods import find_dense_method
 from prunegap.training.run import TrainingPlan, TrainingState, train
 
 
@@ -66,9 +67,10 @@ class AcquireDenseParams(TrainingParams, DualParams):
     )
     weights_std: tuple[float, ...] = Field(default=(), description="As weights_mean: the standard deviations, > 0.")
     epochs: int = Field(default=50, ge=0, description="Epochs of dense training; 0 takes the weights as they are.")
-    method: Literal["nft", "el", "el_rb"] = Field(
+    method: str = Field(
         default="nft",
-        description="Plain training, or equalised loss over the groups (Tran et al.: fair before pruning).",
+        description="nft (plain training), or a method that compares with no dense model: el, el_rb (equalised loss, "
+        "Tran et al.: fair before pruning), or your own.",
     )
     seed: int = Field(default=0, ge=0, description="Decides the fresh weights, batch order, augmentation and dropout.")
     cache_dir: str = Field(default="", description="Where downloaded weights are kept.", json_schema_extra=NO_EFFECT)
@@ -79,6 +81,15 @@ class AcquireDenseParams(TrainingParams, DualParams):
         if ":" not in name and name not in NAMES:
             hint = did_you_mean(name, NAMES)
             raise ValueError(f"model '{name}' is not known{hint} (your own is written package.module:function)")
+        return name
+
+    @field_validator("method")
+    @classmethod
+    def _method_trains_dense_models(cls, name: str) -> str:
+        try:
+            find_dense_method(name)
+        except UserError as error:
+            raise ValueError(str(error)) from None
         return name
 
     @model_validator(mode="after")
@@ -162,11 +173,12 @@ def _initial_model(params: AcquireDenseParams, dataset: GroupedDataset) -> tuple
 
 
 def _dual(params: AcquireDenseParams, dataset: GroupedDataset, split: Split) -> DualState | None:
-    if params.method == "nft":
+    constrained = find_dense_method(params.method).constrained
+    if constrained is None:
         return None
-    nothing = torch.zeros(dataset.num_groups, device=split.groups.device)  # equalised loss looks at no dense model
+    nothing = torch.zeros(dataset.num_groups, device=split.groups.device)  # a method that needs it is refused
     return DualState(
-        constrained_method(params.method),
+        constrained,
         FormulationSettings(tolerance=0.0, equality=params.equality),
         DualSettings(params.dual_step_size, params.buffer_size, params.overall_estimate),
         DenseReference(nothing, nothing, split.group_counts(dataset.num_groups)),

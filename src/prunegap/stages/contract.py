@@ -16,11 +16,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Generic, NewType, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from prunegap import __version__
 from prunegap.artifacts.manifest import check, clear_disk_errors, read_manifest, require_replaceable, seal
 from prunegap.errors import UserError
+from prunegap.stages.numbers import StrictNumbers
 from prunegap.tracking.environment import pipeline_run_id
 from prunegap.tracking.protocol import Tracker
 from prunegap.training.checkpoints import Checkpoint
@@ -53,14 +54,14 @@ I = TypeVar("I")  # noqa: E741 - I(nputs), beside O(utputs)
 O = TypeVar("O")  # noqa: E741
 
 
-class StageParams(BaseModel):
+class StageParams(StrictNumbers):
     """Parameters of a stage. A field's bounds, default and description are its flag, form text and documentation.
 
     A field marked with :data:`NO_EFFECT` changes how a result is computed (where, how often saved), not which;
     it does not count when an artifact is compared with what is asked for.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=False)
 
     def effective(self) -> dict[str, Any]:
         """Return the parameters that decide the result, as plain JSON values."""
