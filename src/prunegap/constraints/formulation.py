@@ -60,14 +60,13 @@ class FormulationSettings:
 class Formulation(Protocol):
     """One constrained problem.
 
+    A class that compares with no dense model says ``needs_dense = False``, and can train the dense model too.
+
     Attributes:
         measures: what is measured, and enters the replay buffers.
-        needs_dense: whether it compares with a dense model; one that does not can train the dense model too. A class
-            that does not say so does.
     """
 
     measures: Literal["accuracy", "loss"]
-    needs_dense: bool
 
     def names(self, group_names: Sequence[str]) -> Sequence[str]:
         """Name of each constraint."""
