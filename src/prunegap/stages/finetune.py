@@ -140,6 +140,7 @@ def _plan(
         group_names=tuple(data.group_names),
         autocast=params.autocast(),
         validation=validation,
+        evaluation_batch_size=params.evaluation_batch_size,
         selection=splits["test"] if method.keeps == "best_on_test" else validation,
         keep_best=method.keeps != "last",
         label=method.name,
