@@ -46,7 +46,7 @@ def test_prune_and_plain_finetuning_are_one_training():
         schedule=PruningSchedule(0.7, end=3),
         prune=prune_layerwise,
         norms=norms_after(model, images.inputs(data.splits["train"].images[:2])),
-        group_names=data.group_names,
+        group_names=tuple(data.group_names),
     )
     state = TrainingState(model, plan.recipe.optimizer(model), dense_masks(model))
     entries = list(train(state, plan, data.splits["train"], until=6))

@@ -1,6 +1,8 @@
 """What the stages are given in their tests: a few dozen images in three unequal groups, and what comes of them."""
 
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,11 +27,12 @@ from prunegap.training.checkpoints import Checkpoint
 from prunegap.training.run import TrainingState
 
 NETWORK = "stages.tiny_network:build"
+Settings = dict[str, Any]
 CLASSES, GROUPS = ("left", "middle", "right"), ("many", "some", "few")
-TRAINING = {"batch_size": 12, "learning_rate": 0.05}
-DENSE = {**TRAINING, "model": NETWORK, "epochs": 3, "buffer_size": 2, "dual_step_size": 0.5}
-PRUNE = {**TRAINING, "sparsity": 0.6, "gmp_epochs": 2, "finetune_epochs": 2}
-FINETUNE = {"method": "ceag", "buffer_size": 2, "dual_step_size": 0.5}
+TRAINING: Settings = {"batch_size": 12, "learning_rate": 0.05}
+DENSE: Settings = {**TRAINING, "model": NETWORK, "epochs": 3, "buffer_size": 2, "dual_step_size": 0.5}
+PRUNE: Settings = {**TRAINING, "sparsity": 0.6, "gmp_epochs": 2, "finetune_epochs": 2}
+FINETUNE: Settings = {"method": "ceag", "buffer_size": 2, "dual_step_size": 0.5}
 
 
 class Witness(Checkpoint):
@@ -102,7 +105,7 @@ def judged() -> tuple[tuple[Evaluation, ...], tuple[History, ...]]:
     return tuple(evaluations), tuple(made.history for made in methods)
 
 
-def write_files(folder):
+def write_files(folder: Path) -> None:
     """Write the tables, images and weights that parameters name below ``{here}``."""
     rng = np.random.default_rng(0)
     rows = ["image,picture,label,kind,sex,part,fold"]
