@@ -6,14 +6,23 @@ CONSTRAINTS = (
     "tests/core/test_dual_against_cooper.py", "tests/core/test_dual_convergence.py",
 )  # fmt: skip
 PRUNING = (
-    "tests/core/test_magnitude.py", "tests/core/test_schedule.py", "tests/core/test_masks.py",
+    "tests/core/test_magnitude.py", "tests/core/test_schedule.py", "tests/pruning",
     "tests/core/test_masked_training.py", "tests/conformance/test_conformance.py",
 )  # fmt: skip
 TRAINING = (
     "tests/core/test_recipe.py", "tests/core/test_step_tracer.py", "tests/training", "tests/core/test_train_run.py",
     "tests/core/test_resume.py", "tests/stages/test_training_goes_on.py", "tests/conformance",
 )  # fmt: skip
-STAGES = ("tests/stages", "tests/conformance/test_conformance_of_stages.py", "tests/core/test_artifacts_and_stages.py")
+BOUNDS, EFFECTS = "tests/stages/test_bounds.py", "tests/stages/test_every_parameter.py"
+TRAINED = ("tests/stages/test_training_goes_on.py", "tests/conformance/test_conformance_of_stages.py")
+CONTRACT = ("tests/core/test_artifacts_and_stages.py", "tests/stages/test_evaluate_by_hand.py")
+
+
+def of_stage(name: str, *others: str) -> tuple[str, ...]:
+    """Tests of one stage: the others, its bounds and its effects."""
+    return (*others, BOUNDS, EFFECTS, "-k", f"({name} or not (bounds or every_parameter)) and not threads")
+
+
 TESTS: dict[str, tuple[str, ...]] = {
     "data/split.py": ("tests/data",),
     "data": ("tests/core/test_augment.py", "tests/core/test_batches.py", "tests/stages/test_evaluate_by_hand.py"),
@@ -21,9 +30,19 @@ TESTS: dict[str, tuple[str, ...]] = {
     "constraints": CONSTRAINTS,
     "pruning": PRUNING,
     "training": TRAINING,
-    "stages": STAGES,
+    "stages/acquire_dense.py": of_stage("acquire_dense", TRAINED[0]),
+    "stages/compare.py": of_stage("compare", "tests/report/test_report_comparison.py"),
+    "stages/evaluate.py": of_stage("evaluate", "tests/stages/test_evaluate_by_hand.py"),
+    "stages/finetune.py": of_stage("finetune", *TRAINED),
+    "stages/measuring.py": of_stage("measure_baseline", *TRAINED),
+    "stages/measure_baseline.py": of_stage("measure_baseline"),
+    "stages/prepare_data.py": of_stage("prepare_data"),
+    "stages/prune.py": of_stage("prune", *TRAINED),
+    "stages/training_loop.py": of_stage("prune", *TRAINED),
+    "stages/training_params.py": (BOUNDS, *TRAINED, EFFECTS),
+    "stages": CONTRACT,
 }
-"""Tests by module or floor of the package; a module's own entry comes before that of its floor."""
+"""Arguments of pytest by module or floor of the package; a module's own entry comes before that of its floor."""
 
 
 def tests_of(module: str) -> tuple[str, ...]:

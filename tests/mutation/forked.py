@@ -106,7 +106,7 @@ class Overlay:
             import pytest
 
             code = int(pytest.main([*QUICK, *tests]))
-        except BaseException:  # noqa: BLE001 - a fork never goes on as its parent
+        except BaseException:
             traceback.print_exc()
         finally:
             sys.stderr.flush()

@@ -136,6 +136,7 @@ PRUNE: Effects = {
     **TRAINING,
     "sparsity": (Pair(0.5, 0.7, ("masks",)),),
     "rule": (Pair("layerwise", "global", ("masks",)),),
+    "keep_dense": (Pair((), ("linear2",), ("masks",)),),
     "gmp_epochs": (Pair(0, 1), Pair(1, 2)),
     "finetune_epochs": (Pair(1, 2, around={"milestones": (0.5,)}),),
     "start_epoch": (Pair(0, 1, around={"gmp_epochs": 3}),),

@@ -82,6 +82,7 @@ def test_numbers_that_are_none_are_refused(value: float):
         ("prune", "start_epoch", 16, r"start_epoch must be <= gmp_epochs \(15\), got 16"),
         ("prune", "initial_sparsity", 0.95, r"initial_sparsity must be <= sparsity \(0.9\), got 0.95"),
         ("finetune", "method", "ceagg", "method 'ceagg' is not known; did you mean 'ceag'"),
+        ("prune", "rule", "globl", "'globl'.*did you mean 'global'"),
         ("acquire_dense", "model", "small_cn", "model 'small_cn' is not known.*did you mean 'small_cnn'"),
         ("prepare_data", "source", "digit", "source 'digit' is not known.*did you mean 'digits'"),
     ],

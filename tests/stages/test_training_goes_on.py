@@ -11,8 +11,8 @@ from stages.tiny_network import build
 from prunegap.artifacts.model import build_stored
 from prunegap.artifacts.trained_models import SparseModel
 from prunegap.data.augment import Augmentation, ImageFormat
+from prunegap.pruning.layers import find_layers
 from prunegap.pruning.magnitude import prune_layerwise
-from prunegap.pruning.masks import dense_masks, norms_after
 from prunegap.pruning.schedule import PruningSchedule
 from prunegap.stages.acquire_dense import AcquireDenseParams, acquire_dense
 from prunegap.stages.prune import PruneParams, prune
@@ -38,6 +38,7 @@ def test_prune_and_plain_finetuning_are_one_training():
     data = given.dataset().data
     images = ImageFormat(data.channel_mean, data.channel_std)
     model = build_stored(given.dense_model().network)
+    layers = find_layers(model, images.inputs(data.splits["train"].images[:2]))
     plan = TrainingPlan(
         Recipe(epochs=6, **RECIPE),
         images,
@@ -45,10 +46,10 @@ def test_prune_and_plain_finetuning_are_one_training():
         seed=4,
         schedule=PruningSchedule(0.7, end=3),
         prune=prune_layerwise,
-        norms=norms_after(model, images.inputs(data.splits["train"].images[:2])),
+        norms=layers.norms,
         group_names=tuple(data.group_names),
     )
-    state = TrainingState(model, plan.recipe.optimizer(model), dense_masks(model))
+    state = TrainingState(model, plan.recipe.optimizer(model), layers.first_masks(0.7))
     entries = list(train(state, plan, data.splits["train"], until=6))
 
     assert same(dict(made.finetuned_model.network.masks), state.masks)
