@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,7 +31,7 @@ QUICK = (
     "-p",
     "no:logging",
     "--no-header",
-    "--tb=line",
+    "--tb=short",
     "--durations=0",
     "--timeout=0",
 )
@@ -50,14 +50,13 @@ class Overlay:
     """A copy of the package in a temporary folder, which the tests import instead of the real one."""
 
     def __init__(self, folder: Path) -> None:
-        self.package = folder / "prunegap"
+        self.package = folder / "src" / "prunegap"
+        shutil.copy(ROOT / "pyproject.toml", folder)
         shutil.copytree(ROOT / "src" / "prunegap", self.package, ignore=shutil.ignore_patterns("__pycache__"))
-        sys.path[:0] = [str(folder), str(ROOT), str(ROOT / "tests")]
+        sys.path[:0] = [str(folder / "src"), str(ROOT), str(ROOT / "tests")]
         os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:3])
         os.environ["OMP_NUM_THREADS"] = "1"
         os.environ["MPLBACKEND"] = "Agg"
-        # Of files written within one second and of one size, an old bytecode would be taken for the new one's.
-        sys.dont_write_bytecode = True
         for name in LIBRARIES:
             importlib.import_module(name)
         self.output = folder / "output"
@@ -74,10 +73,12 @@ class Overlay:
         path = self.package / module
         original = path.read_text(encoding="utf-8")
         path.write_text(source, encoding="utf-8")
+        _forget_bytecode(path)
         try:
             return self._forked(tests, limit)
         finally:
             path.write_text(original, encoding="utf-8")
+            _forget_bytecode(path)
 
     def _forked(self, tests: Sequence[str], limit: float) -> Verdict:
         began = time.monotonic()
@@ -117,8 +118,14 @@ class Overlay:
         return self.output.read_text(encoding="utf-8", errors="replace")[-4000:] if self.output.exists() else ""
 
 
+def _forget_bytecode(path: Path) -> None:
+    # Of files written within one second and of one size, an old bytecode would be taken for the new one's.
+    for file in path.parent.glob(f"__pycache__/{path.stem}.*"):
+        file.unlink()
+
+
 @contextlib.contextmanager
-def overlay():
+def overlay() -> Generator[Overlay]:
     """Yield an overlay whose folder goes afterwards."""
     with TemporaryDirectory(prefix="mutation-") as folder:
         yield Overlay(Path(folder))
