@@ -68,13 +68,15 @@ class Replay:
             num_classes=5,
             in_channels=channels,
             image_size=size,
+            class_names=tuple("abcde"),
+            channel_mean=(0.0,) * channels,
+            channel_std=(1.0,) * channels,
         )
         self.dense_model = DenseModel(
             StoredModel(spec, self.recording.under("init/"), {}, {}), DenseTraining("recorded", 0, 0)
         )
         splits = {part: self._split(letter) for part, letter in PARTS.items()}
-        statistics = [0.0] * channels, [1.0] * channels
-        self.dataset = Dataset(GroupedDataset(splits, "abcde", "0123", *statistics))
+        self.dataset = Dataset(GroupedDataset(splits, spec.class_names, "0123", spec.channel_mean, spec.channel_std))
 
     def _split(self, letter: str) -> Split:
         shape = self.recording.arrays[f"data/x{letter}"].shape

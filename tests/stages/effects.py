@@ -116,6 +116,11 @@ PREPARE_DATA: Effects = {
     "on_bad_rows": (Pair("fail", "skip", ("refused", "left out"), {"location": "{here}/broken.csv"}),),
     "cache_dir": no_effect("{here}/one", "{here}/two"),
 }
+NORMALISED: Mapping[str, Any] = {
+    "weights": "{here}/three.safetensors",
+    "weights_mean": (0.5, 0.5, 0.5),
+    "weights_std": (0.2, 0.2, 0.2),
+}
 ACQUIRE_DENSE: Effects = {
     **compute("weights", trains=True),
     **TRAINING,
@@ -126,6 +131,11 @@ ACQUIRE_DENSE: Effects = {
     "sha256": (Pair("", "0123456789", ("refused",), {"weights": "{here}/three.safetensors"}),),
     "head_rows": (Pair((), (2, 0, 1), around={"weights": "{here}/three.safetensors", "epochs": 0}),),
     "replace_head": (Pair(False, True, ("refused", "weights"), {"weights": "{here}/five.safetensors"}),),
+    "weights_classes": (
+        Pair((), ("middle", "left", "right"), ("classes", "weights"), {"weights": "{here}/three.safetensors"}),
+    ),
+    "weights_mean": (Pair((0.5, 0.5, 0.5), (0.4, 0.4, 0.4), ("weights", "normalisation"), NORMALISED),),
+    "weights_std": (Pair((0.2, 0.2, 0.2), (0.3, 0.3, 0.3), ("weights", "normalisation"), NORMALISED),),
     "epochs": (Pair(0, 1), Pair(1, 2)),
     "method": (Pair("nft", "el_rb"), Pair("el", "el_rb")),
     "seed": (Pair(0, 1, around={"epochs": 0}), Pair(0, 1, around={"weights": "{here}/three.safetensors"})),

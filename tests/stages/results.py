@@ -104,7 +104,9 @@ def _prepared(params, _) -> Parts:
 
 def _acquired(params, handed) -> Parts:
     made = acquire_dense(params, given.dataset(), **handed)
-    return _network(made.dense_model.network) | _history(made.history)
+    spec = made.dense_model.network.spec
+    meaning = {"classes": spec.class_names, "normalisation": (spec.channel_mean, spec.channel_std)}
+    return _network(made.dense_model.network) | _history(made.history) | meaning
 
 
 def _measured(params, _) -> Parts:
