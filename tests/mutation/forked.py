@@ -23,18 +23,7 @@ LIBRARIES = (
     "torch", "torchvision", "numpy", "scipy.stats", "sklearn.datasets", "PIL.Image", "pyarrow.parquet", "pydantic",
     "pytest", "safetensors.torch", "cooper", "beartype", "yaml", "rich.progress",
 )  # fmt: skip
-QUICK = (
-    "-x",
-    "-q",
-    "-p",
-    "no:cacheprovider",
-    "-p",
-    "no:logging",
-    "--no-header",
-    "--tb=short",
-    "--durations=0",
-    "--timeout=0",
-)
+QUICK = ("-x", "-q", "-p", "no:cacheprovider", "--no-header", "--tb=short", "--durations=0", "--timeout=0")
 
 
 @dataclass(frozen=True)
