@@ -13,14 +13,23 @@ TRAINING = (
     "tests/core/test_recipe.py", "tests/core/test_step_tracer.py", "tests/training", "tests/core/test_train_run.py",
     "tests/core/test_resume.py", "tests/stages/test_training_goes_on.py", "tests/conformance",
 )  # fmt: skip
-BOUNDS, EFFECTS = "tests/stages/test_bounds.py", "tests/stages/test_every_parameter.py"
-TRAINED = ("tests/stages/test_training_goes_on.py", "tests/conformance/test_conformance_of_stages.py")
-CONTRACT = ("tests/core/test_artifacts_and_stages.py", "tests/stages/test_evaluate_by_hand.py")
+EFFECTS = "tests/stages/test_every_parameter.py"
+PARAMETERS = ("tests/stages/test_bounds.py", "tests/stages/test_defaults.py")
+TRAINED = (
+    "tests/stages/test_training_goes_on.py", "tests/conformance/test_conformance_of_stages.py",
+    "tests/stages/test_what_a_training_says.py", "tests/stages/test_resuming_a_stage.py",
+)  # fmt: skip
+DEPENDS = "tests/stages/test_what_a_result_depends_on.py"
+CONTRACT = (
+    "tests/core/test_artifacts_and_stages.py", "tests/stages/test_evaluate_by_hand.py",
+    "tests/stages/test_circumstances.py", "tests/stages/test_resuming_a_stage.py", DEPENDS,
+)  # fmt: skip
 
 
 def of_stage(name: str, *others: str) -> tuple[str, ...]:
-    """Tests of one stage: the others, its bounds and its effects."""
-    return (*others, BOUNDS, EFFECTS, "-k", f"({name} or not (bounds or every_parameter)) and not threads")
+    """Tests of one stage: the others, its bounds and defaults, what it depends on, and its effects."""
+    narrowed = f"({name} or not (bounds or defaults or every_parameter)) and not threads"
+    return (*others, *PARAMETERS, DEPENDS, EFFECTS, "-k", narrowed)
 
 
 TESTS: dict[str, tuple[str, ...]] = {
@@ -31,7 +40,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "constraints": CONSTRAINTS,
     "pruning": PRUNING,
     "training": TRAINING,
-    "stages/acquire_dense.py": of_stage("acquire_dense", TRAINED[0]),
+    "stages/acquire_dense.py": of_stage("acquire_dense", TRAINED[0], *TRAINED[2:]),
     "stages/compare.py": of_stage("compare", "tests/report/test_report_comparison.py"),
     "stages/evaluate.py": of_stage("evaluate", "tests/stages/test_evaluate_by_hand.py"),
     "stages/finetune.py": of_stage("finetune", *TRAINED),
@@ -40,7 +49,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "stages/prepare_data.py": of_stage("prepare_data"),
     "stages/prune.py": of_stage("prune", *TRAINED),
     "stages/training_loop.py": of_stage("prune", *TRAINED),
-    "stages/training_params.py": (BOUNDS, *TRAINED, EFFECTS),
+    "stages/training_params.py": (*PARAMETERS, *TRAINED, EFFECTS),
     "stages": CONTRACT,
 }
 """Arguments of pytest by module or floor of the package; a module's own entry comes before that of its floor."""

@@ -1,5 +1,7 @@
 """Truth: whether masking the parameter makes the weight that is really used sparse, by taking it out of the network."""
 
+import re
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -202,3 +204,15 @@ def test_a_weight_that_takes_no_gradient_is_pruned_and_still_takes_none():
     MaskedParameters(model, masks).apply()
     assert model.middle.get_parameter("weight").abs().max() == 0
     assert [name for name, p in model.named_parameters() if not p.requires_grad] == ["middle.weight", "middle.bias"]
+
+
+@pytest.mark.parametrize(
+    ("middle", "how"),
+    [
+        (lambda: parametrizations.weight_norm(nn.Linear(6, 6)), "is parametrised (weight norm, spectral norm, ...)"),
+        (lambda: Standardised(6, 6), "is computed on"),
+    ],
+)
+def test_a_refusal_says_how_the_weight_is_computed(middle, how: str):
+    with pytest.raises(UserError, match=rf"its weight {re.escape(how)} before it is used"):
+        find_layers(Three(middle()), IMAGES)

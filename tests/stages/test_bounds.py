@@ -70,6 +70,25 @@ def test_an_unknown_parameter_an_infinite_number_and_a_later_change_are_refused(
         setattr(params, next(iter(TYPES[stage].model_fields)), None)
 
 
+MEANING = {"weights": "w.pt", "weights_mean": (0.5,), "weights_std": (0.2,)}
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"weights_classes": ("a",)}, "weights_classes says what weights mean, and weights names none"),
+        ({**MEANING, "weights": ""}, "weights_mean says what weights mean, and weights names none"),
+        ({**MEANING, "weights_std": ()}, "weights_mean and weights_std must be given together"),
+        ({**MEANING, "weights_std": (0.0,)}, r"std > 0; got \[0.5\] and \[0.0\]"),
+        ({**MEANING, "weights_classes": ("a", "a")}, "weights_classes must be distinct, got .*'a', 'a'"),
+        ({**MEANING, "weights_classes": ("a",), "head_rows": (1,)}, "head_rows chooses by number; give one of the two"),
+    ],
+)
+def test_what_is_said_of_weights_must_fit_together(values: dict[str, object], told: str):
+    with pytest.raises(ValidationError, match=told):
+        TYPES["acquire_dense"].model_validate(values)
+
+
 @pytest.mark.parametrize("value", [float("inf"), float("nan")])
 def test_numbers_that_are_none_are_refused(value: float):
     with pytest.raises(ValidationError, match="finite"):
