@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from mutation.floors import is_covered, tests_of
 from mutation.forked import ROOT, Overlay, overlay
@@ -60,7 +61,7 @@ def chosen(arguments: argparse.Namespace) -> list[tuple[str, Mutant]]:
     return [everything[index] for index in sorted(drawn)]
 
 
-def read_result(path: Path) -> dict[str, list[dict[str, str]]]:
+def read_result(path: Path) -> dict[str, Any]:
     """Return the last result."""
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -107,7 +108,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=10**6, help="how many mutants; all by default")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--module", default="", help="one module or floor below src/prunegap")
-    parser.add_argument("--again", action="store_true", help="the survivors in --out alone; writes nothing")
+    parser.add_argument("--again", action="store_true", help="the survivors in --out alone")
     parser.add_argument("--minutes", type=float, default=600, help="stop after so many")
     parser.add_argument("--out", type=Path, default=RESULT)
     arguments = parser.parse_args()
@@ -119,22 +120,22 @@ def main() -> None:
         for module, one, outcome in sorted(outcomes, key=lambda trial: (trial[0], trial[1].line))
         if outcome == "passed"
     ]
+    count = read_result(arguments.out)["tried"] if arguments.again else len(outcomes)
     equivalent = sum(bool(one.argued) for one in survivors)
     result = {
         "date": datetime.now(UTC).date().isoformat(),
         "mutants_in_all": len(all_mutants(arguments.module)),
         "seed": arguments.seed,
-        "tried": len(outcomes),
-        "noticed": len(outcomes) - len(survivors),
-        "noticed_by_time": sum(outcome == "timeout" for *_, outcome in outcomes),
+        "tried": count,
+        "noticed": count - len(survivors),
         "argued_equivalent": equivalent,
-        "score": round((len(outcomes) - len(survivors)) / max(1, len(outcomes) - equivalent), 4),
+        "score": round((count - len(survivors)) / max(1, count), 4),
+        "score_without_equivalent": round((count - len(survivors)) / max(1, count - equivalent), 4),
         "survivors": [asdict(one) for one in survivors],
     }
-    print(json.dumps(result, indent=1))
-    if not arguments.again:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(json.dumps(result, indent=1, ensure_ascii=False))
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    arguments.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

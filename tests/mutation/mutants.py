@@ -38,12 +38,17 @@ class Mutant:
 def mutants(source: str) -> Iterator[Mutant]:
     """Yield every mutant of a module, in the order of its lines."""
     tree = ast.parse(source)
+    statements = {id(node): one for one in ast.walk(tree) if isinstance(one, ast.stmt) for node in ast.walk(one)}
+    keywords = {id(one.value): f"{one.arg}=" for one in ast.walk(tree) if isinstance(one, ast.keyword)}
     for function, node in list(_within(tree, "")):
         for change in _changes(node):
             changed = change(node)
+            told = _told(node, changed)
+            if isinstance(node, ast.Constant):
+                told = f"{keywords.get(id(node), '')}{told}, in: {_short(ast.unparse(statements[id(node)]))}"
             with _replaced(tree, node, ast.Pass() if changed is None else changed):
                 mutated = ast.unparse(ast.fix_missing_locations(tree))
-            yield Mutant(function, getattr(node, "lineno", 0), _told(node, changed), mutated)
+            yield Mutant(function, getattr(node, "lineno", 0), told, mutated)
 
 
 def _within(node: ast.AST, function: str) -> Iterator[tuple[str, ast.AST]]:

@@ -84,7 +84,7 @@ MEANING = {"weights": "w.pt", "weights_mean": (0.5,), "weights_std": (0.2,)}
         ({**MEANING, "weights_classes": ("a",), "head_rows": (1,)}, "head_rows chooses by number; give one of the two"),
     ],
 )
-def test_what_is_said_of_weights_must_fit_together(values: dict[str, object], told: str):
+def test_what_acquire_dense_is_told_of_weights_must_fit_together(values: dict[str, object], told: str):
     with pytest.raises(ValidationError, match=told):
         TYPES["acquire_dense"].model_validate(values)
 

@@ -128,3 +128,12 @@ def test_every_epoch_notes_its_accuracy_on_the_validation_split(training: Any):
     noted = [entry.validation_accuracy for entry in training(witness).epochs]
     assert noted == pytest.approx([accuracy(weights, "validation") for weights in witness.saved.values()])
     assert len(noted) >= 2
+
+
+@pytest.mark.parametrize("training", [pruning, finetuning])
+def test_every_epoch_notes_the_excess_gaps_against_the_dense_model(training: Any):
+    dense = given.baseline().summary["train"]
+    for entry in training(given.Witness()).epochs:
+        overall = dense["accuracy"] - entry.train_accuracy
+        by_hand = {name: dense["group_accuracy"][name] - entry.group_accuracy[name] - overall for name in given.GROUPS}
+        assert entry.excess_gap == pytest.approx(by_hand, abs=1e-6)
