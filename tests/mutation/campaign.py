@@ -12,7 +12,7 @@ import argparse
 import json
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from mutation.forked import ROOT, Overlay, overlay
 from mutation.mutants import Mutant, mutants
 
 PACKAGE = ROOT / "src" / "prunegap"
-RESULT = ROOT / "benchmarks" / "results" / "mutation" / "core_and_stages.json"
+RESULTS = ROOT / "benchmarks" / "results" / "mutation"
 EQUIVALENT = Path(__file__).with_name("equivalent.json")
 
 
@@ -55,10 +55,17 @@ def chosen(arguments: argparse.Namespace) -> list[tuple[str, Mutant]]:
     """Return the mutants to try, in the order of the modules."""
     everything = all_mutants(arguments.module)
     if arguments.again:
-        last = {(one["file"], one["function"], one["change"]) for one in read_result(arguments.out)["survivors"]}
-        return [(module, one) for module, one in everything if (module, one.function, one.change) in last]
+        last = read_result(arguments.out)["survivors"]
+        return [found for one in last for found in nearest(everything, one)]
     drawn = random.Random(arguments.seed).sample(range(len(everything)), min(arguments.sample, len(everything)))
     return [everything[index] for index in sorted(drawn)]
+
+
+def nearest(everything: Sequence[tuple[str, Mutant]], survivor: Mapping[str, Any]) -> list[tuple[str, Mutant]]:
+    """Return the mutant that a survivor was, the nearest one where lines have moved; none where it is gone."""
+    key = survivor["file"], survivor["function"], survivor["change"]
+    alike = [(module, one) for module, one in everything if (module, one.function, one.change) == key]
+    return sorted(alike, key=lambda trial: abs(trial[1].line - survivor["line"]))[:1]
 
 
 def read_result(path: Path) -> dict[str, Any]:
@@ -108,10 +115,11 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=10**6, help="how many mutants; all by default")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--module", default="", help="one module or floor below src/prunegap")
-    parser.add_argument("--again", action="store_true", help="the survivors in --out alone")
+    parser.add_argument("--again", action="store_true", help="the survivors of the last result alone")
     parser.add_argument("--minutes", type=float, default=600, help="stop after so many")
-    parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--out", type=Path, default=None, help="a file a seed by default")
     arguments = parser.parse_args()
+    arguments.out = arguments.out or RESULTS / f"sample_{arguments.seed}.json"
     trials, reasons = chosen(arguments), argued()
     with overlay() as copy:
         outcomes = list(tried(copy, trials, arguments.minutes))
@@ -120,13 +128,16 @@ def main() -> None:
         for module, one, outcome in sorted(outcomes, key=lambda trial: (trial[0], trial[1].line))
         if outcome == "passed"
     ]
-    count = read_result(arguments.out)["tried"] if arguments.again else len(outcomes)
+    first = {"tried": len(outcomes), "noticed_at_first": len(outcomes) - len(survivors)}
+    if arguments.again:
+        first = {key: read_result(arguments.out)[key] for key in first}
+    count = first["tried"]
     equivalent = sum(bool(one.argued) for one in survivors)
     result = {
         "date": datetime.now(UTC).date().isoformat(),
         "mutants_in_all": len(all_mutants(arguments.module)),
-        "seed": arguments.seed,
-        "tried": count,
+        "seed": read_result(arguments.out)["seed"] if arguments.again else arguments.seed,
+        **first,
         "noticed": count - len(survivors),
         "argued_equivalent": equivalent,
         "score": round((count - len(survivors)) / max(1, count), 4),

@@ -2,6 +2,7 @@
 
 CONSTRAINTS = (
     "tests/core/test_dual_by_hand.py", "tests/core/test_replay_buffer.py", "tests/core/test_overall_estimate.py",
+    "tests/core/test_what_a_formulation_is_shown.py",
     "tests/core/test_dual_gradient.py", "tests/conformance/test_conformance.py", "tests/core/test_resume.py",
     "tests/core/test_dual_against_cooper.py", "tests/core/test_dual_convergence.py",
 )  # fmt: skip
@@ -18,11 +19,13 @@ PARAMETERS = ("tests/stages/test_bounds.py", "tests/stages/test_defaults.py")
 TRAINED = (
     "tests/stages/test_training_goes_on.py", "tests/conformance/test_conformance_of_stages.py",
     "tests/stages/test_what_a_training_says.py", "tests/stages/test_resuming_a_stage.py",
+    "tests/stages/test_what_a_tracker_is_told.py",
 )  # fmt: skip
 DEPENDS = "tests/stages/test_what_a_result_depends_on.py"
 CONTRACT = (
     "tests/core/test_artifacts_and_stages.py", "tests/stages/test_evaluate_by_hand.py",
-    "tests/stages/test_circumstances.py", "tests/stages/test_resuming_a_stage.py", DEPENDS,
+    "tests/stages/test_circumstances.py", "tests/stages/test_resuming_a_stage.py",
+    "tests/stages/test_what_a_tracker_is_told.py", DEPENDS, *PARAMETERS,
 )  # fmt: skip
 
 

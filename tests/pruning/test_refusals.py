@@ -131,10 +131,12 @@ def test_two_parameters_in_the_same_memory_are_refused():
     assert find_layers(model, IMAGES, ("middle", "other")).prunable == {}
 
 
-def test_parameters_side_by_side_in_one_memory_are_fine():
+@pytest.mark.parametrize("turned", [False, True])
+def test_parameters_side_by_side_in_one_memory_are_fine(turned: bool):
     model, flat = Three(nn.Linear(6, 6)), nn.init.normal_(torch.empty(72))
-    model.get_submodule("middle").weight = nn.Parameter(flat[:36].view(6, 6))
-    model.other.weight = nn.Parameter(flat[36:].view(6, 6))
+    first, second = (36, 0) if turned else (0, 36)
+    model.get_submodule("middle").weight = nn.Parameter(flat[first : first + 36].view(6, 6))
+    model.other.weight = nn.Parameter(flat[second : second + 36].view(6, 6))
     assert list(find_layers(model, IMAGES).prunable) == ["middle.weight", "other.weight"]
 
 

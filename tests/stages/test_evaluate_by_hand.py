@@ -22,3 +22,11 @@ def test_a_model_is_feasible_at_exactly_the_tolerance_and_not_below(split: str):
     assert reached > 0
     assert verdicts(reached)[split]
     assert not verdicts(math.nextafter(reached, 0))[split]
+
+
+def test_an_evaluation_shows_every_group_of_every_split():
+    table = evaluate(EvaluateParams(), given.dataset(), given.baseline(), given.finetuned_model()).table
+    headings = [line for line in table.splitlines() if line.startswith("## ")]
+    assert headings == ["## train", "## validation", "## test"]
+    parts = table.split("## ")[1:]
+    assert all(name in part for part in parts for name in given.GROUPS)

@@ -68,3 +68,9 @@ def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(UserError, match="device: cuda was asked for, but torch finds no GPU"):
         given.finetuned(given.sparse_model(), device="cuda")
+
+
+def test_a_sparse_model_says_which_layers_stay_dense_and_which_are_pruned():
+    layers = given.pruned(keep_dense=("linear2",)).sparse_model.trained_by.layers
+    assert (layers["input"], layers["classifier"], layers["kept"]) == (["conv1"], ["head"], ["linear2"])
+    assert layers["prunable"] == ["conv2", "linear1"]

@@ -1,5 +1,6 @@
 """Truth: sums that single precision loses, and what a network is shown."""
 
+import pytest
 import torch
 from torch import nn
 
@@ -56,3 +57,19 @@ def test_validation_is_measured_in_batches_of_the_size_asked_for():
     (entry,) = train(TrainingState(model, recipe.optimizer(model), {}), plan, split, until=1)
     assert seen == [4, 4, 2]
     assert entry.validation_accuracy is not None
+
+
+def test_a_progress_bar_is_told_the_number_of_steps_that_are_left(monkeypatch: pytest.MonkeyPatch):
+    told: list[tuple[int, int, str]] = []
+
+    def track(ticks: range, total: int, label: str) -> range:
+        told.append((len(ticks), total, label))
+        return ticks
+
+    monkeypatch.setattr("prunegap.training.run.track", track)
+    split = Split(torch.zeros(10, 1, 2, 2, dtype=torch.uint8), torch.zeros(10).long(), torch.zeros(10).long())
+    model, recipe = nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), Recipe(epochs=5, batch_size=4)
+    state = TrainingState(model, recipe.optimizer(model), {}, epoch=3)
+    plan = TrainingPlan(recipe, ImageFormat((0.0,), (1.0,)), label="work")
+    assert len(list(train(state, plan, split, until=5))) == 2
+    assert told == [(6, 6, "work")]

@@ -46,6 +46,13 @@ def test_a_step_runs_forward_in_the_precision_asked_for_and_its_losses_in_single
     assert model.seen[1] == torch.float32
 
 
+def test_an_evaluation_runs_in_the_precision_asked_for():
+    model = Probe()
+    for precision in (torch.bfloat16, torch.float16, None):
+        outcomes_of(model, split(), ImageFormat((0.0,), (1.0,)), autocast=precision)
+    assert model.seen == [torch.bfloat16, torch.float16, torch.float32]
+
+
 def test_an_evaluation_in_low_precision_takes_its_losses_in_single_and_one_in_double_in_double():
     model, data, images = Probe(), split(), ImageFormat((0.0,), (1.0,))
     inputs = images.inputs(data.images).flatten(1)
