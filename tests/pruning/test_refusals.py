@@ -1,5 +1,7 @@
 """Truth: whether masking the parameter makes the weight that is really used sparse, by taking it out of the network."""
 
+import re
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -137,10 +139,12 @@ def test_two_parameters_in_the_same_memory_are_refused():
     assert find_layers(model, IMAGES, ("middle", "other")).prunable == {}
 
 
-def test_parameters_side_by_side_in_one_memory_are_fine():
-    model, flat = Three(nn.Linear(6, 6)), nn.init.normal_(torch.empty(108))
-    for number, layer in enumerate(("stem", "middle", "other")):
-        model.get_submodule(layer).weight = nn.Parameter(flat[36 * number : 36 * (number + 1)].view(6, 6))
+@pytest.mark.parametrize("turned", [False, True])
+def test_parameters_side_by_side_in_one_memory_are_fine(turned: bool):
+    model, flat = Three(nn.Linear(6, 6)), nn.init.normal_(torch.empty(72))
+    first, second = (36, 0) if turned else (0, 36)
+    model.get_submodule("middle").weight = nn.Parameter(flat[first : first + 36].view(6, 6))
+    model.other.weight = nn.Parameter(flat[second : second + 36].view(6, 6))
     assert list(find_layers(model, IMAGES).prunable) == ["middle.weight", "other.weight"]
 
 
@@ -210,3 +214,15 @@ def test_a_weight_that_takes_no_gradient_is_pruned_and_still_takes_none():
     MaskedParameters(model, masks).apply()
     assert model.middle.get_parameter("weight").abs().max() == 0
     assert [name for name, p in model.named_parameters() if not p.requires_grad] == ["middle.weight", "middle.bias"]
+
+
+@pytest.mark.parametrize(
+    ("middle", "how"),
+    [
+        (lambda: parametrizations.weight_norm(nn.Linear(6, 6)), "is parametrised (weight norm, spectral norm, ...)"),
+        (lambda: Standardised(6, 6), "is computed on"),
+    ],
+)
+def test_a_refusal_says_how_the_weight_is_computed(middle, how: str):
+    with pytest.raises(UserError, match=rf"its weight {re.escape(how)} before it is used"):
+        find_layers(Three(middle()), IMAGES)

@@ -15,7 +15,7 @@ keeps in one tensor count as one layer.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain, combinations
 
 import torch
@@ -50,7 +50,7 @@ class Layers:
     idle: tuple[str, ...]
     other: tuple[str, ...]
     prunable: Mapping[str, Tensor]
-    norms: Mapping[str, tuple[Filters, ...]] = field(default_factory=dict[str, tuple[Filters, ...]])
+    norms: Mapping[str, tuple[Filters, ...]]
 
     def first_masks(self, sparsity: float = 0.0) -> dict[str, Tensor]:
         """Return masks that keep every prunable weight, to prune down to ``sparsity`` from.

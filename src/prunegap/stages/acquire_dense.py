@@ -159,6 +159,7 @@ def acquire_dense(
         group_names=tuple(data.group_names),
         autocast=params.autocast(),
         validation=data.splits["validation"].to(device) if "validation" in data.splits else None,
+        evaluation_batch_size=params.evaluation_batch_size,
         label="dense model",
     )
     state = TrainingState(model, plan.recipe.optimizer(model), {}, dual=_dual(params, data, split))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -140,6 +141,7 @@ def _plan(
         group_names=tuple(data.group_names),
         autocast=params.autocast(),
         validation=validation,
+        evaluation_batch_size=params.evaluation_batch_size,
         selection=splits["test"] if method.keeps == "best_on_test" else validation,
         keep_best=method.keeps != "last",
         label=method.name,
@@ -155,7 +157,7 @@ def _pruned_state(
 
     model = params.place(build_stored(sparse_model.network), device)
     optimizer = plan.recipe.optimizer(model)
-    optimizer.load_state_dict(dict(sparse_model.optimizer_state))
+    optimizer.load_state_dict(deepcopy(dict(sparse_model.optimizer_state)))  # torch would train the given momentum on
     masks = {name: mask.to(device) for name, mask in sparse_model.network.masks.items()}
     return TrainingState(model, optimizer, masks, epoch=sparse_model.trained_by.gmp_epochs)
 

@@ -122,6 +122,8 @@ def prune(
         norms=layers.norms,
         group_names=tuple(data.group_names),
         autocast=params.autocast(),
+        validation=data.splits["validation"].to(device) if "validation" in data.splits else None,
+        evaluation_batch_size=params.evaluation_batch_size,
         label=f"pruning to {params.sparsity:.1%}",
         reference=dense_reference(baseline, data, device),
     )

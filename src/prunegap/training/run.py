@@ -46,6 +46,7 @@ class TrainingPlan:
         group_names: names of the groups, for the entries.
         autocast: precision of forward passes, None for that of the weights.
         validation: split whose accuracy is noted every epoch.
+        evaluation_batch_size: examples a batch when that accuracy is measured.
         keep_best: keep the weights of the epoch with the best accuracy on ``selection``.
         selection: split that ``keep_best`` looks at (``validation`` where there is one).
         label: what a progress bar calls the work.
@@ -62,6 +63,7 @@ class TrainingPlan:
     group_names: tuple[str, ...] = ()
     autocast: torch.dtype | None = None
     validation: Split | None = None
+    evaluation_batch_size: int = 256
     selection: Split | None = None
     keep_best: bool = False
     label: str = "training"
@@ -239,7 +241,9 @@ def _by_group(plan: TrainingPlan, values: Tensor) -> dict[str, float | None]:
 def _accuracy(model: nn.Module, plan: TrainingPlan, split: Split | None) -> float | None:
     if split is None:
         return None
-    return float(outcomes_of(model, split, plan.image_format, autocast=plan.autocast).correct.double().mean())
+    size = plan.evaluation_batch_size
+    outcomes = outcomes_of(model, split, plan.image_format, batch_size=size, autocast=plan.autocast)
+    return float(outcomes.correct.double().mean())
 
 
 def _keep_if_best(state: TrainingState, accuracy: float | None) -> None:
