@@ -150,11 +150,11 @@ def test_a_recorded_run_is_reproduced_by_the_stages(name: str, monkeypatch: pyte
     last = f"eval/{replay.config['epochs'] - 1:03d}"
     for part in PARTS:
         split = evaluation.splits[part]
-        close(split.accuracy, arrays[f"{last}/{part}_avg_acc"])
-        close([group.accuracy for group in split.groups], arrays[f"{last}/{part}_group_acc"])
-        close([group.loss for group in split.groups], arrays[f"{last}/{part}_group_loss"])
-        close(split.max_psi, arrays[f"{last}/{part}_max_psi"])
-        close(split.psi_pw, arrays[f"{last}/{part}_psi_pw"])
+        close(split.value("accuracy"), arrays[f"{last}/{part}_avg_acc"])
+        close([group.value("accuracy") for group in split.groups], arrays[f"{last}/{part}_group_acc"])
+        close([group.value("loss") for group in split.groups], arrays[f"{last}/{part}_group_loss"])
+        close(split.value("max_psi"), arrays[f"{last}/{part}_max_psi"])
+        close(split.value("psi_pw"), arrays[f"{last}/{part}_psi_pw"])
 
 
 def compare_trace(replay: Replay, trace: Any) -> None:
