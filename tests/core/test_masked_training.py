@@ -1,5 +1,6 @@
 """Truth: a network whose forward pass multiplies every parameter by its mask, and exact zeros."""
 
+import math
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -8,12 +9,16 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
+from prunegap.data.augment import ImageFormat
 from prunegap.data.batches import Batch
 from prunegap.models.cifar_resnet import CifarResNet
 from prunegap.pruning.filters import with_norm_masks
 from prunegap.pruning.layers import find_layers
-from prunegap.pruning.magnitude import prune_layerwise
+from prunegap.pruning.magnitude import prune_globally, prune_layerwise
 from prunegap.pruning.masks import MaskedParameters
+from prunegap.pruning.schedule import PruningSchedule
+from prunegap.training.recipe import Recipe
+from prunegap.training.run import TrainingPlan, TrainingState, prune_if_due
 from prunegap.training.step import train_step
 
 DEAD = {"layer1.0.conv1": 2, "layer2.0.downsample.0": 5, "layer3.0.conv2": 0}
@@ -120,3 +125,21 @@ def test_kept_weights_move_as_if_the_forward_pass_were_masked():
             mask = masks.get(name, torch.ones_like(expected, dtype=torch.bool))
             found = model.get_parameter(name).detach()
             torch.testing.assert_close(found[mask], expected.detach()[mask], atol=1e-11, rtol=0)
+
+
+def test_norm_entries_take_no_part_when_weights_are_chosen_among_all_layers():
+    """A norm's scale of a dead channel is 0 and would be counted as one of the smallest at the next pruning."""
+    model, _ = pruned_network()
+    layers = find_layers(model, torch.zeros(2, 3, 8, 8, dtype=torch.float64))
+    schedule = PruningSchedule(0.97, end=2)
+    plan = TrainingPlan(
+        Recipe(3), ImageFormat((0.0,), (1.0,)), schedule=schedule, prune=prune_globally, norms=layers.norms
+    )
+    state = TrainingState(model, sgd(model), layers.first_masks())
+    for state.epoch in range(3):
+        prune_if_due(state, plan)
+    weights = {name: mask for name, mask in state.masks.items() if name in layers.prunable}
+    assert any(not state.masks[name].all() for name in layers.norms)
+    total = sum(mask.numel() for mask in weights.values())
+    assert sum(int((~mask).sum()) for mask in weights.values()) == math.ceil(0.97 * total)
+    assert len(state.masks) == len(weights) + len(layers.norms)

@@ -53,7 +53,7 @@ def test_an_error_names_the_first_layers_that_do_not_fit_and_changes_nothing():
 )
 def test_the_classifier_of_torchvisions_models_is_found(name, expected):
     with torch.device("meta"):
-        model = torchvision_model(name, 5, 3)
+        model = torchvision_model(name, 5, 3, 64)
         assert classifier_names(model, torch.zeros(2, 3, 32, 32)) == (expected,)
     assert model.get_submodule(expected).out_features == 5
 

@@ -17,14 +17,15 @@ def prune(program: Program, workspace: Path, tmp_path: Path) -> Steps:
     dataset = workspace / "steps/prepare_data/dataset"
 
     def run(network: str, *words: object) -> Ended:
-        dense = tmp_path / network
-        model = ("--model", f"pipeline.own_networks:{network}", "--epochs", 0)
-        ended = program("acquire_dense", "--dataset", dataset, "--dense-model", dense, *model)
-        if ended.code:
-            return ended
-        made = ("--dataset", dataset, "--dense-model", dense, "--sparse-model", tmp_path / "sparse")
+        dense, baseline = (tmp_path / f"{network}_{kind}" for kind in ("dense", "baseline"))
+        read = ("--dataset", dataset, "--dense-model", dense)
+        model = ("--model", f"pipeline.own_networks:{network}", "--epochs", 0, "--history", tmp_path / "first")
+        acquired = program("acquire_dense", *read, *model)
+        assert acquired.code == 0, acquired.err
+        assert program("measure_baseline", *read, "--baseline", baseline).code == 0
+        made = (*read, "--baseline", baseline, "--sparse-model", tmp_path / "sparse", "--history", tmp_path / "second")
         pruned = program("prune", *made, "--sparsity", 0.9, "--gmp-epochs", 0, *words)
-        return Ended(pruned.code, ended.err, pruned.err)
+        return Ended(pruned.code, acquired.err, pruned.err)
 
     return run
 
@@ -50,7 +51,7 @@ def test_a_weight_that_cannot_be_pruned_is_told_with_the_dense_model_and_may_be_
     assert stored["metadata"]["layers"] == {
         "input": ["eye"], "classifier": ["head"], "kept": ["wide"], "idle": [], "other": [], "prunable": ["narrow"],
     }  # fmt: skip
-    assert stored["metadata"]["sparsity"] == pytest.approx(231 / 256)
+    assert stored["metadata"]["achieved_sparsity"] == pytest.approx(231 / 256)
     weights = load_file(tmp_path / "sparse/weights.safetensors")
     assert weights["narrow.weight"].shape == (25,), "only what is kept is stored"
     assert weights["head.weight"].dim() == weights["eye.weight"].dim() == 2

@@ -7,6 +7,17 @@ from torch.nn import functional
 IMAGES = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 
 
+@torch.library.custom_op("prunegap_tests::fill", mutates_args={"target"})
+def fill(target: Tensor, value: Tensor) -> None:
+    """Write and return nothing, as kernels of one's own often do."""
+    target.copy_(value)
+
+
+@fill.register_fake
+def _(target: Tensor, value: Tensor) -> None:
+    pass
+
+
 def conv(inputs: int, outputs: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, stride, padding=1, groups=groups)
 
@@ -22,15 +33,16 @@ class HeadFirst(nn.Module):
 
 
 class TwoEyes(nn.Module):
-    """Two branches read the image, two heads make the scores, one layer is never run, one helps in training only."""
+    """Two branches read the image, two heads make the scores, one layer is never run, two run for nothing."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.unused, self.helper = nn.Linear(6, 4), nn.Linear(6, 4)
+        self.unused, self.helper, self.glance = nn.Linear(6, 4), nn.Linear(6, 4), nn.Linear(8, 8)
         self.heads = nn.ModuleList([nn.Linear(6, 2), nn.Linear(6, 2)])
         self.near, self.far, self.joint = conv(3, 4), conv(3, 4, stride=2), conv(8, 6)
 
     def forward(self, x: Tensor) -> Tensor:
+        self.glanced = self.glance(x)
         far = functional.interpolate(self.far(x), scale_factor=2)
         x = torch.tanh(self.joint(torch.cat([self.near(x), far], 1))).mean((2, 3))
         self.helped = self.helper(x)
@@ -77,7 +89,7 @@ class InPlace(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         left, right = x.flatten(1).chunk(2, 1)
         features = x.new_zeros(len(x), 10)
-        features[:, :5] = functional.linear(left, self.left.weight, self.left.bias)
+        fill(features[:, :5], functional.linear(left, self.left.weight, self.left.bias))
         features[:, 5:].add_(functional.linear(right, self.right.weight, self.right.bias))
         features.sub_(0.1).tanh_()
         return torch.addmm(self.head.bias, torch.addmm(self.hidden.bias, features, self.hidden.weight.T).relu_(),
@@ -114,3 +126,16 @@ class Attending(nn.Module):
         x = self.layer(torch.cat([self.token.expand(len(x), -1, -1), x], 1) + self.position)
         x = self.cross(x, x[..., :6], x[..., 1:])[0]
         return self.head(x[:, 0])
+
+
+class Headless(nn.Module):
+    """Attention whose outputs are the scores: fused, its weights could not be told from each other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attend = nn.MultiheadAttention(8, 2, batch_first=True)
+        self.patches = nn.Conv2d(3, 8, 4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patches(x).flatten(2).mT
+        return self.attend(x, x, x, need_weights=False)[0][:, 0]

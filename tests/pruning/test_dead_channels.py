@@ -133,6 +133,12 @@ def test_norms_that_scale_no_channel_of_the_layer_are_left_alone(layer, norm, sh
     assert layers.norms == {}
 
 
+def test_a_layer_norm_with_a_scale_per_token_and_feature_is_left_alone():
+    model, images = Sandwich(nn.Linear(5, 4), nn.Linear(4, 6), nn.LayerNorm([3, 6])), torch.randn(2, 3, 5)
+    model.eval()(images)
+    assert find_layers(model, images).norms == {}
+
+
 def test_a_batch_norm_across_tokens_is_not_taken_for_one_across_a_linear_layers_outputs():
     """Six tokens of six features: the sizes agree, the axes do not."""
     model, images = Sandwich(nn.Linear(5, 4), nn.Linear(4, 6), nn.BatchNorm1d(6)), torch.randn(2, 6, 5)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from pruning.networks import IMAGES, Attending, Gated, HeadFirst, InPlace, Residuals, Twice, TwoEyes
+from pruning.networks import IMAGES, Attending, Gated, HeadFirst, Headless, InPlace, Residuals, Twice, TwoEyes
 from torch import Tensor, nn
 from torchvision.models import shufflenet_v2_x0_5, squeezenet1_1
 
@@ -85,6 +85,7 @@ def test_layers_are_found_by_what_they_do(build):
         (Residuals, ("first",), ("last",), ["second.weight"]),
         (InPlace, ("left", "right"), ("head",), ["hidden.weight"]),
         (Gated, ("stem",), ("fc",), ["excite.weight", "squeeze.weight", "deep.weight", "depthwise.weight"]),
+        (Headless, ("patches",), ("attend.out_proj",), ["attend.in_proj_weight"]),
         (
             Attending,
             ("patches",),
@@ -106,12 +107,12 @@ def test_each_network_as_its_author_would_say(build, first, last, prunable, devi
 def test_the_words_and_the_plain_values_for_a_log_and_a_report():
     layers = find_layers(TwoEyes(), IMAGES)
     assert layers.why_dense() == (
-        "dense stay near, far (input layer); heads.0, heads.1 (classifier); unused, helper (not on the way from image "
-        "to scores)"
+        "dense stay near, far (input layer); heads.0, heads.1 (classifier); unused, helper, glance (not on the way "
+        "from image to scores)"
     )
     assert layers.summary() == {
-        "input": ["near", "far"], "classifier": ["heads.0", "heads.1"], "kept": [], "idle": ["unused", "helper"],
-        "other": [], "prunable": ["joint"],
+        "input": ["near", "far"], "classifier": ["heads.0", "heads.1"], "kept": [],
+        "idle": ["unused", "helper", "glance"], "other": [], "prunable": ["joint"],
     }  # fmt: skip
 
 
@@ -159,8 +160,11 @@ def test_looking_leaves_the_model_as_it_was():
     model.extra = nn.BatchNorm2d(3)
     modes = [module.training for module in model.modules()]
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    fast = torch.backends.mha.get_fastpath_enabled()
+    fast, gradients = torch.backends.mha.get_fastpath_enabled(), []
+    hook = model.stem.register_forward_pre_hook(lambda *_: gradients.append(torch.is_grad_enabled()))
     find_layers(model, IMAGES)
+    hook.remove()
+    assert gradients == [False]
     assert [module.training for module in model.modules()] == modes
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from prunegap.models.build import NAMES, build
+from prunegap.models.build import build
+from prunegap.models.names import model_names
 from prunegap.models.spec import ModelSpec
 from prunegap.pruning.filters import with_norm_masks
 from prunegap.pruning.layers import Layers, find_layers
@@ -36,7 +37,7 @@ def norms_by_name(model: nn.Module) -> dict[str, str]:
     return pairs
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", model_names())
 def test_prunable_are_all_layers_but_the_first_and_the_last(name):
     model, layers = shapes_only(name, 10)
     assert list(layers.prunable) == all_but_the_ends(model)

@@ -110,6 +110,14 @@ def test_one_parameter_in_two_layers_is_one_weight():
     assert find_layers(model, IMAGES, ("other",)).prunable == {}
 
 
+def test_a_shared_weight_answers_to_every_layers_name():
+    model = nn.Sequential(*(nn.Linear(6, 6) for _ in range(5)))
+    for number in ("2", "3"):
+        model.get_submodule(number).weight = model.get_submodule("1").get_parameter("weight")
+    assert list(find_layers(model, IMAGES).prunable) == ["1.weight"]
+    assert [find_layers(model, IMAGES, (name,)).kept for name in "123"] == [("1",)] * 3
+
+
 def test_a_weight_shared_with_the_head_stays_dense():
     model = Three(nn.Linear(6, 6))
     model.head = nn.Linear(6, 6)
@@ -130,9 +138,9 @@ def test_two_parameters_in_the_same_memory_are_refused():
 
 
 def test_parameters_side_by_side_in_one_memory_are_fine():
-    model, flat = Three(nn.Linear(6, 6)), nn.init.normal_(torch.empty(72))
-    model.get_submodule("middle").weight = nn.Parameter(flat[:36].view(6, 6))
-    model.other.weight = nn.Parameter(flat[36:].view(6, 6))
+    model, flat = Three(nn.Linear(6, 6)), nn.init.normal_(torch.empty(108))
+    for number, layer in enumerate(("stem", "middle", "other")):
+        model.get_submodule(layer).weight = nn.Parameter(flat[36 * number : 36 * (number + 1)].view(6, 6))
     assert list(find_layers(model, IMAGES).prunable) == ["middle.weight", "other.weight"]
 
 

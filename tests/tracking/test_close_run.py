@@ -1,6 +1,7 @@
 """Truth: what MLflow's API says of the runs after ``prunegap close-run``, and what the command printed."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -139,8 +140,8 @@ def test_a_server_that_does_not_answer_is_one_warning_and_no_failure(close_run, 
 
 
 @pytest.mark.slow
-def test_as_a_process_it_closes_the_run_of_a_sqlite_file_too(tmp_path, monkeypatch):
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+def test_as_a_process_it_closes_the_run_of_a_sqlite_file_too(tmp_path, monkeypatch, tables):
+    uri = f"sqlite:///{shutil.copy(tables, tmp_path)}"
     open_pipeline_run(uri, "sqlite", "compose-7", {"prunegap.pipeline_run": "compose-7"}, artifact_root=tmp_path)
     for name, value in (("MLFLOW_TRACKING_URI", uri), ("PRUNEGAP_PIPELINE_RUN", "compose-7")):
         monkeypatch.setenv(name, value)

@@ -56,7 +56,13 @@ class FormulationSettings:
 
 
 class Formulation(Protocol):
-    """One constrained problem."""
+    """One constrained problem.
+
+    A class that compares with no dense model says ``needs_dense = False``, and can train the dense model too.
+
+    Attributes:
+        measures: what is measured, and enters the replay buffers.
+    """
 
     measures: Literal["accuracy", "loss"]
 
@@ -85,6 +91,11 @@ class ConstrainedMethod:
     formulation: Callable[[FormulationSettings], Formulation]
     buffers: bool
     summary: str = ""
+
+    @property
+    def needs_dense(self) -> bool:
+        """Whether the formulation compares with a dense model."""
+        return getattr(self.formulation, "needs_dense", True)
 
 
 _METHODS: dict[str, ConstrainedMethod] = {}

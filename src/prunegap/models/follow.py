@@ -107,8 +107,7 @@ class Follower(TorchDispatchMode):
         targets = [*tensors_in(result), *_written(func, args, given)]
         if flows:
             flow = self._apply(operation, made, reduce(or_, flows))
-            for key in map(self._memory, targets):
-                self._flows[key] = self._flows.get(key, Flow()) | flow
+            self._flows |= {self._memory(target): flow for target in targets}
         elif made.weights:
             made = Expression(made.weights, made.computed or operation not in ZEROS_STAY)
             self._expressions |= {self._place(target): made for target in targets}

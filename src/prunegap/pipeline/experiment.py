@@ -2,7 +2,7 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from prunegap.pipeline.names import same_inputs, same_methods, same_sparsities
 from prunegap.stages.acquire_dense import AcquireDenseParams, acquire_dense
@@ -11,6 +11,7 @@ from prunegap.stages.contract import Stage
 from prunegap.stages.evaluate import EvaluateParams, evaluate
 from prunegap.stages.finetune import FinetuneParams, finetune
 from prunegap.stages.measure_baseline import MeasureBaselineParams, measure_baseline
+from prunegap.stages.numbers import StrictNumbers
 from prunegap.stages.prepare_data import PrepareDataParams, prepare_data
 from prunegap.stages.prune import PruneParams, prune
 from prunegap.training.methods import describe_method
@@ -29,7 +30,7 @@ WHICH_METHOD = frozenset({"method", "label"})
 SHARED = ("device", "precision", "channels_last", "threads")
 
 
-class Level(BaseModel):
+class Level(StrictNumbers):
     """One sparsity, and the tolerance that goes with it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,7 +46,7 @@ class Level(BaseModel):
         return {"sparsity": value} if isinstance(value, int | float | str) else value
 
 
-class Experiment(BaseModel):
+class Experiment(StrictNumbers):
     """Everything a run depends on: what to fan out over, and the parameters of each stage."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -159,9 +160,13 @@ def _spread(raw: dict[str, Any]) -> dict[str, Any]:
 def _lowest_sparsity(levels: Any) -> dict[str, Any]:  # noqa: ANN401
     """Return the sparsity that the rules of prune are checked with: what holds for the lowest holds for all."""
     entries = levels if isinstance(levels, list | tuple) else ()
-    values = [entry.get("sparsity") if isinstance(entry, dict) else entry for entry in entries]
-    numbers = [value for value in values if isinstance(value, float) and 0 <= value < 1]
-    return {"sparsity": min(numbers)} if numbers else {}
+    values: list[float] = []
+    for entry in entries:
+        try:
+            values.append(Level.model_validate(entry).sparsity)
+        except ValidationError:
+            continue  # told where the levels are validated
+    return {"sparsity": min(values)} if values else {}
 
 
 def _method(entry: Any, base: dict[str, Any]) -> Any:  # noqa: ANN401

@@ -10,13 +10,12 @@ from prunegap.remote.s3 import connect, fetch, is_s3
 from prunegap.remote.s3_errors import MissingObjectError
 from prunegap.sources.columns import Columns, read_columns
 from prunegap.sources.images import read_image
-from prunegap.sources.registry import SourceOptions, source
+from prunegap.sources.registry import SourceOptions
 from prunegap.sources.rows import BadRow, Image, RowError, Rows
 
 PARTS = ("train", "test")
 
 
-@source("table")
 def open_table(location: str, options: SourceOptions) -> Rows:
     """Read a table; an image path is relative to the table, absolute, or an ``s3://`` address.
 

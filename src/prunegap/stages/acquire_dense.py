@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -15,13 +15,14 @@ from prunegap.artifacts.dataset import Dataset
 from prunegap.artifacts.history import History
 from prunegap.artifacts.trained_models import DenseModel, DenseTraining
 from prunegap.errors import UserError, did_you_mean
-from prunegap.models.names import NAMES, own_code
+from prunegap.models.names import model_code, model_names
 from prunegap.remote.location import default_cache_dir
 from prunegap.stages.contract import NO_EFFECT, stage
 from prunegap.stages.training_loop import train_with_checkpoints
 from prunegap.stages.training_params import DualParams, TrainingParams
 from prunegap.tracking.protocol import Tracker
 from prunegap.training.checkpoints import Checkpoint
+from prunegap.training.methods import find_dense_method, method_code
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -68,9 +69,10 @@ class AcquireDenseParams(TrainingParams, DualParams):
     )
     weights_std: tuple[float, ...] = Field(default=(), description="As weights_mean: the standard deviations, > 0.")
     epochs: int = Field(default=50, ge=0, description="Epochs of dense training; 0 takes the weights as they are.")
-    method: Literal["nft", "el", "el_rb"] = Field(
+    method: str = Field(
         default="nft",
-        description="Plain training, or equalised loss over the groups (Tran et al.: fair before pruning).",
+        description="nft (plain training), or a method that compares with no dense model: el, el_rb (equalised loss, "
+        "Tran et al.: fair before pruning), or your own.",
     )
     seed: int = Field(default=0, ge=0, description="Decides the fresh weights, batch order, augmentation and dropout.")
     cache_dir: str = Field(default="", description="Where downloaded weights are kept.", json_schema_extra=NO_EFFECT)
@@ -78,9 +80,18 @@ class AcquireDenseParams(TrainingParams, DualParams):
     @field_validator("model")
     @classmethod
     def _model_is_known(cls, name: str) -> str:
-        if ":" not in name and name not in NAMES:
-            hint = did_you_mean(name, NAMES)
+        if ":" not in name and name not in model_names():
+            hint = did_you_mean(name, model_names())
             raise ValueError(f"model '{name}' is not known{hint} (your own is written package.module:function)")
+        return name
+
+    @field_validator("method")
+    @classmethod
+    def _method_trains_dense_models(cls, name: str) -> str:
+        try:
+            find_dense_method(name)
+        except UserError as error:
+            raise ValueError(str(error)) from None
         return name
 
     @model_validator(mode="after")
@@ -113,8 +124,8 @@ class AcquireDenseParams(TrainingParams, DualParams):
         return weights_identity(self.weights, self.sha256) if self.weights else {}
 
     def code(self) -> Mapping[str, str]:
-        """Return the digest of the code that builds the network, where that is the user's own."""
-        return own_code(self.model)
+        """Return the digests of the code that builds the network and of the method."""
+        return model_code(self.model) | method_code(self.method)
 
 
 @dataclass(frozen=True)
@@ -161,7 +172,7 @@ def acquire_dense(
         tracker=tracker,
     )
     trained_by = DenseTraining(
-        params.method, params.seed, params.epochs, params.weights, next(iter(params.code().values()), "")
+        params.method, params.seed, params.epochs, params.weights, "".join(model_code(params.model).values())
     )
     return Acquired(
         DenseModel(StoredModel(spec, model.state_dict(), {}, {}), trained_by),
@@ -188,16 +199,17 @@ def _log_layers(model: nn.Module, images: Tensor) -> None:
 
 
 def _dual(params: AcquireDenseParams, data: GroupedDataset, split: Split) -> DualState | None:
-    if params.method == "nft":
+    constrained = find_dense_method(params.method).constrained
+    if constrained is None:
         return None
     import torch
 
     from prunegap.constraints.dual import DualSettings, DualState
-    from prunegap.constraints.formulation import DenseReference, FormulationSettings, constrained_method
+    from prunegap.constraints.formulation import DenseReference, FormulationSettings
 
-    nothing = torch.zeros(data.num_groups, device=split.groups.device)  # equalised loss looks at no dense model
+    nothing = torch.zeros(data.num_groups, device=split.groups.device)  # a method that needs it is refused
     return DualState(
-        constrained_method(params.method),
+        constrained,
         FormulationSettings(tolerance=0.0, equality=params.equality),
         DualSettings(params.dual_step_size, params.buffer_size, params.overall_estimate),
         DenseReference(nothing, nothing, split.group_counts(data.num_groups)),

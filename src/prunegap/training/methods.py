@@ -80,6 +80,22 @@ def find_method(name: str) -> Method:
     return replace(method, constrained=constrained, summary=constrained.summary)
 
 
+def find_dense_method(name: str) -> Method:
+    """Return the method of that name if it can train a dense model.
+
+    Raises:
+        UserError: no such method, or one that continues from a dense model or compares with it.
+    """
+    method = find_method(name)
+    if method.keeps != "last" or (method.constrained is not None and method.constrained.needs_dense):
+        why = "picks an epoch of fine-tuning" if method.keeps != "last" else "compares with a dense model"
+        raise UserError(
+            f"method '{name}' {why}, and the dense model is only being made: take nft, or a method that compares "
+            "with none, such as el_rb (its formulation has needs_dense = False)"
+        )
+    return method
+
+
 def method_code(name: str) -> dict[str, str]:
     """Return the digest of a method's formulation, which no import of ours leads to; none for a plain method."""
     return (

@@ -22,6 +22,7 @@ class EqualizedLoss:
     """One equality a group; there is no tolerance."""
 
     measures: Literal["accuracy", "loss"] = "loss"
+    needs_dense: bool = False
 
     def __init__(self, settings: FormulationSettings) -> None:
         self._absolute = settings.equality == "absolute"

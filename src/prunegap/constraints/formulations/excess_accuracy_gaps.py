@@ -22,6 +22,7 @@ class ExcessAccuracyGaps:
     """One inequality a group."""
 
     measures: Literal["accuracy", "loss"] = "accuracy"
+    needs_dense: bool = True
 
     def __init__(self, settings: FormulationSettings) -> None:
         self._tolerance = settings.tolerance

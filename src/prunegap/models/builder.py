@@ -1,4 +1,4 @@
-"""The user's own network: ``package.module:function``, imported and called with the data's dimensions."""
+"""Builders of networks, called with the data's dimensions; the user's own is ``package.module:function``."""
 
 import importlib
 import inspect
@@ -10,15 +10,14 @@ from prunegap.errors import UserError, did_you_mean
 from prunegap.models.spec import ModelSpec
 
 
-def build_own(spec: ModelSpec) -> nn.Module:
-    """Call the builder that ``spec.name`` names with keywords num_classes, in_channels and image_size.
+def call_builder(builder: Callable[..., object], spec: ModelSpec) -> nn.Module:
+    """Call the builder of ``spec`` with keywords num_classes, in_channels and image_size.
 
     What the builder itself raises passes through: its traceback belongs to the user's code.
 
     Raises:
-        UserError: no such module or function, other arguments, or it does not return an ``nn.Module``.
+        UserError: it takes other arguments, or does not return an ``nn.Module``.
     """
-    builder = find_builder(spec.name)
     dimensions = {
         "num_classes": spec.num_classes,
         "in_channels": spec.in_channels,
