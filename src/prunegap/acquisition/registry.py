@@ -23,3 +23,19 @@ def download_registered(uri: str, folder: Path) -> Path:
             "MLFLOW_TRACKING_URI says which registry)"
         ) from None
     return weights_file(folder)
+
+
+def registered_version(uri: str) -> str:
+    """Return the version that ``models:/name@alias`` (or any other name for one) stands for now.
+
+    Raises:
+        UserError: no such model or alias, or a registry that cannot be reached.
+    """
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    name, _, alias = uri.removeprefix("models:/").partition("@")
+    try:
+        return str(MlflowClient().get_model_version_by_alias(name, alias).version)
+    except MlflowException as error:
+        raise UserError(f"{uri}: {error.message.splitlines()[0]}") from None

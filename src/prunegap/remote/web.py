@@ -36,6 +36,24 @@ def download_web(url: str, folder: Path) -> Path:
     return _attempt(url, folder)
 
 
+def web_state(url: str) -> str:
+    """Return what the server says of a file without sending it: its ETag, or when it was changed, and its length.
+
+    Raises:
+        UserError: no such file, no access, or a server that says neither.
+    """
+    try:
+        request = _request(url)
+        request.method = "HEAD"
+        with cast("HTTPResponse", urlopen(request, timeout=SECONDS_OF_SILENCE)) as reply:  # noqa: S310
+            found = [reply.headers.get(name) for name in ("ETag", "Last-Modified", "Content-Length")]
+    except (HTTPError, URLError, HTTPException, ConnectionError, TimeoutError, ValueError) as error:
+        raise UserError(f"{shown(url)}: cannot be looked at ({error})") from None
+    if found[0] is None and found[1] is None:
+        raise UserError(f"{shown(url)}: the server does not say whether the file changed")
+    return " ".join(filter(None, found))
+
+
 def shown(url: str) -> str:
     """Return a web address without what may be secret in it, password and query; others as they are."""
     try:
