@@ -104,11 +104,9 @@ def test_what_a_name_tells_for_good_needs_no_look(source: str):
 
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 def test_an_alias_counts_by_the_version_it_stands_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    import mlflow
     from mlflow import MlflowClient
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
     client = MlflowClient()
     client.create_registered_model("net")
     found = []
