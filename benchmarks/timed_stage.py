@@ -68,7 +68,7 @@ class Clock:
 def count_calls(clock: Clock) -> None:
     """Time the functions of the contract, the artifacts and the tracker wherever a module of prunegap calls them."""
     from prunegap.tracking import stage
-    from prunegap.tracking.spool import SpooledTracker
+    from prunegap.tracking.tracker import LiveTracker
 
     names = {name: kind for kind, functions in FUNCTIONS.items() for name in functions}
     for module in [module for name, module in sys.modules.items() if name.startswith("prunegap.")]:
@@ -76,8 +76,8 @@ def count_calls(clock: Clock) -> None:
             if callable(function := vars(module).get(name)):
                 setattr(module, name, clock.timed(kind, function))
     for name in CALLS:
-        setattr(SpooledTracker, name, clock.timed("tracking", getattr(SpooledTracker, name)))
-    for name in ("check_server", "_open"):
+        setattr(LiveTracker, name, clock.timed("tracking", getattr(LiveTracker, name)))
+    for name in ("check_server", "_pipeline_run"):
         setattr(stage, name, clock.timed("tracking", getattr(stage, name)))
 
 

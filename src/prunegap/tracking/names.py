@@ -27,14 +27,17 @@ def step_tags(stage: str, tags: Mapping[str, str]) -> dict[str, str]:
 class MetricNames:
     """Slugs of metric names in order of first appearance; two names never share one.
 
+    Args:
+        known: real name by slug, of a run that is taken up again: its names keep their slugs.
+
     Attributes:
         renamed: real name by slug, for every name whose slug differs.
     """
 
-    def __init__(self) -> None:
-        self.renamed: dict[str, str] = {}
-        self._slugs: dict[str, str] = {}
-        self._taken: set[str] = set()
+    def __init__(self, known: Mapping[str, str] | None = None) -> None:
+        self._slugs = {name: key for key, name in (known or {}).items()}
+        self._taken = set(known or {})
+        self.renamed = {key: name for key, name in (known or {}).items() if key != name}
 
     def slug(self, name: str) -> str:
         """Return the slug of ``name``: the same one every time."""
