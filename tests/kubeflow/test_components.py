@@ -109,11 +109,11 @@ def test_the_readme_names_every_component_once():
     rows = [line for line in lines if line.startswith("| [")]
     folders = sorted(path.parent.name for path in (ROOT / "components").glob("*/component.yaml"))
     assert sorted(line.split("[")[1].split("]")[0] for line in rows) == folders
-    assert folders == sorted([*(stage.name for stage in STAGES), "close_run"])
+    assert folders == sorted([*(stage.name for stage in STAGES), "open_run", "close_run"])
     summaries = {stage.name: stage.summary for stage in STAGES}
     for line in rows:
         name = line.split("[")[1].split("]")[0]
-        assert summaries.get(name, "Close the MLflow run") in line
+        assert summaries.get(name, "the MLflow run of the pipeline run") in line
 
 
 def test_a_committed_file_parses_as_a_pipeline_spec():

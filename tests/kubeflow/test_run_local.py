@@ -13,6 +13,7 @@ from tracking.mlflow_view import View
 from walk import BIN, ROOT
 
 STEPS = {
+    "open-run",
     "prepare_data",
     "acquire_dense",
     "measure_baseline",
@@ -94,9 +95,9 @@ def test_every_task_tells_kubeflow_its_artifacts_metrics_and_pages(smoke):
 def test_an_unchanged_task_is_not_run_again_and_a_changed_one_is_with_what_follows(smoke, program):
     folder, _ = smoke
     again = program(*SMOKE, "--folder", folder, "--cache")
-    assert (again.code, again.done) == (0, ["close-run"]), again.err
+    assert (again.code, again.done) == (0, ["open-run", "close-run"]), again.err
     changed = program(*SMOKE, "--folder", folder, "--cache", "--set", "evaluate.dataset_name=ten digits")
-    steps = {step for step in STEPS if step.startswith("evaluate")} | {"compare", "close-run"}
+    steps = {step for step in STEPS if step.startswith("evaluate")} | {"compare", "open-run", "close-run"}
     assert (changed.code, set(changed.done)) == (0, steps), changed.err
     assert "ten digits" in changed.out
 
