@@ -43,8 +43,10 @@ lint: install  ## ruff, import-linter, and whether what is generated is fresh
 types: install  ## pyright (strict on src)
 	$(BIN)/pyright
 
+# A worker a core; a module's tests stay together, those with the slow ones first (tests/conftest.py).
+WORKERS := --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 tests: install  ## Every test
-	OMP_NUM_THREADS=1 $(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(WORKERS)
 
 test: lint types tests  ## Every check and every test
 

@@ -21,7 +21,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,47 +28,32 @@ import torch
 from figures import bar, conditions, write
 from torch import Tensor
 
-from prunegap.artifacts.dataset import load_dataset, save_dataset
-from prunegap.artifacts.manifest import seal
-from prunegap.artifacts.model import save_model
+from prunegap.artifacts.dataset import Dataset
+from prunegap.artifacts.identity import Identity
+from prunegap.artifacts.manifest import seal, staging_beside
+from prunegap.artifacts.model import StoredModel, save_model
+from prunegap.artifacts.trained_models import DenseModel, DenseTraining
 from prunegap.data.grouped import GroupedDataset, Split
 from prunegap.models.build import build
 from prunegap.models.spec import ModelSpec
-from prunegap.stages.contract import BaselinePath, DatasetPath, DenseModelPath, StageParams, stage
-from prunegap.stages.measure_baseline import (
-    MeasureBaselineInputs,
-    MeasureBaselineOutputs,
-    MeasureBaselineParams,
-    measure_baseline,
-)
-from prunegap.tracking.protocol import NullTracker, Tracker
-from prunegap.training.tree import load_tree, save_tree
+from prunegap.stages.contract import StageParams, stage
+from prunegap.stages.measure_baseline import MeasureBaselineParams, measure_baseline
+from prunegap.tracking.protocol import NullTracker
+from prunegap.training.checkpoints import load_checkpoint, save_checkpoint
 
 MEGABYTE = 1_000_000
 SIDE, CLASSES, BATCH, LAYERS = 32, 10, 64, 32
 PAUSE = 0.002
 UNLIMITED = {"load_checkpoint"}
-SPEC = ModelSpec("small_cnn", CLASSES, 3, SIDE)
+NAMES = tuple(map(str, range(CLASSES)))
+MEAN, STD = (0.5,) * 3, (0.25,) * 3
+SPEC = ModelSpec("small_cnn", CLASSES, 3, SIDE, class_names=NAMES, channel_mean=MEAN, channel_std=STD)
 
 
-@dataclass(frozen=True)
-class PassOnInputs:
-    """What ``pass_on`` reads."""
-
-    dataset: DatasetPath
-
-
-@dataclass(frozen=True)
-class PassOnOutputs:
-    """What ``pass_on`` writes."""
-
-    dataset: DatasetPath
-
-
-@stage()
-def pass_on(params: StageParams, inputs: PassOnInputs, outputs: PassOnOutputs, tracker: Tracker) -> None:  # noqa: ARG001
+@stage
+def pass_on(params: StageParams, dataset: Dataset) -> Dataset:  # noqa: ARG001
     """Write a data set again as it is."""
-    save_dataset(outputs.dataset, load_dataset(inputs.dataset), [])
+    return dataset
 
 
 def make_inputs(folder: Path, megabytes: int) -> None:
@@ -78,20 +62,18 @@ def make_inputs(folder: Path, megabytes: int) -> None:
     drawn = torch.Generator().manual_seed(1)
     images = torch.randint(0, 256, (examples, 3, SIDE, SIDE), dtype=torch.uint8, generator=drawn)
     labels = torch.arange(examples) % CLASSES
-    names = [str(number) for number in range(CLASSES)]
     splits = {"train": Split(images, labels, labels), "test": Split(images[:64], labels[:64], labels[:64])}
-    dataset = GroupedDataset(splits, names, names, (0.5,) * 3, (0.25,) * 3)
-    sealed(folder / "dataset", "dataset", lambda staging: save_dataset(staging, dataset, []))
-    network = build(SPEC)
-    sealed(folder / "dense", "dense_model", lambda staging: save_model(staging, SPEC, network.state_dict()))
+    dataset = GroupedDataset(splits, NAMES, NAMES, MEAN, STD)
+    sealed(folder / "dataset", "dataset", Dataset(dataset).save)
+    network = StoredModel(SPEC, build(SPEC).state_dict(), {}, {})
+    sealed(folder / "dense", "dense_model", DenseModel(network, DenseTraining("nft", 0, 0)).save)
 
 
 def sealed(target: Path, kind: str, fill: Callable[[Path], None]) -> None:
     """Write an artifact as the contract of a stage does."""
-    staging = target.with_name(target.name + ".partial")
-    staging.mkdir(parents=True)
+    staging = staging_beside(target)
     fill(staging)
-    seal(staging, target, kind=kind, parameters={}, inputs={}, code_version="0")
+    seal(staging, target, kind=kind, identity=Identity(), made_on={})
 
 
 def tensors_of(megabytes: int) -> dict[str, Tensor]:
@@ -102,27 +84,26 @@ def tensors_of(megabytes: int) -> dict[str, Tensor]:
 
 def baseline_case(folder: Path, _megabytes: int) -> Callable[[], object]:
     """Return the stage measure_baseline, which reads the data set and evaluates a network on it."""
-    inputs = MeasureBaselineInputs(DatasetPath(folder / "dataset"), DenseModelPath(folder / "dense"))
-    outputs = MeasureBaselineOutputs(BaselinePath(folder / "baseline"))
+    inputs = {"dataset": folder / "dataset", "dense_model": folder / "dense"}
     params = MeasureBaselineParams(threads=1, device="cpu", evaluation_batch_size=BATCH)
-    return lambda: measure_baseline(params, inputs, outputs, NullTracker())
+    return lambda: measure_baseline.run(params, inputs, {"baseline": folder / "baseline"}, NullTracker())
 
 
 def pass_on_case(folder: Path, _megabytes: int) -> Callable[[], object]:
     """Return a stage that reads the data set and writes it again."""
-    inputs, outputs = PassOnInputs(DatasetPath(folder / "dataset")), PassOnOutputs(DatasetPath(folder / "again"))
-    return lambda: pass_on(StageParams(), inputs, outputs, NullTracker())
+    inputs, outputs = {"dataset": folder / "dataset"}, {"dataset": folder / "again"}
+    return lambda: pass_on.run(StageParams(), inputs, outputs, NullTracker())
 
 
 def save_checkpoint_case(folder: Path, megabytes: int) -> Callable[[], object]:
     """Return the writing of a checkpoint of this size."""
-    tree = {"model": tensors_of(megabytes), "epoch": 3}
-    return lambda: save_tree(folder / "checkpoint", tree)
+    content = {"fingerprint": "", "state": {"model": tensors_of(megabytes), "epoch": 3}}
+    return lambda: save_checkpoint(folder / "checkpoint", content)
 
 
 def load_checkpoint_case(folder: Path, _megabytes: int) -> Callable[[], object]:
     """Return the reading of that checkpoint."""
-    return lambda: load_tree(folder / "checkpoint")
+    return lambda: load_checkpoint(folder / "checkpoint")
 
 
 def save_model_case(folder: Path, megabytes: int) -> Callable[[], object]:

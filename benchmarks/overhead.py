@@ -60,7 +60,7 @@ class ProcessRunner:
     def run(self, step: str, stage: Any, params: Any, inputs: Any, tags: Mapping[str, str]) -> Any:  # noqa: ANN401
         """Carry out a stage; any stage of the pipeline, hence untyped."""
         folder = self.folder / "steps" / step
-        outputs = stage.outputs_type(**{port.name: folder / port.name for port in stage.outputs})
+        outputs = {port.name: folder / port.name for port in stage.outputs}
         told = executor_input(folder, stage, params, inputs, {"step": step, "tags": dict(tags)})
         command = [*CHILD, stage.name, told]
         began = time.perf_counter()
@@ -83,7 +83,7 @@ def executor_input(folder: Path, stage: Any, params: Any, inputs: Any, told: Map
     def artifacts(paths: Sequence[Path]) -> dict[str, Any]:
         return {"artifacts": [{"uri": str(path)} for path in paths]}
 
-    given = {port.name: getattr(inputs, port.name) for port in stage.inputs}
+    given = {port.name: inputs[port.name] for port in stage.inputs}
     outputs: dict[str, Any] = {port.name: artifacts([folder / port.name]) for port in stage.outputs}
     return json.dumps(
         {

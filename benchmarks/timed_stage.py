@@ -13,19 +13,8 @@ from pathlib import Path
 from typing import Any
 
 BORN = "OVERHEAD_BORN"
-FUNCTIONS = {
-    "hash": ["check"],
-    "seal": ["seal"],
-    "read": [
-        *("load_dataset", "load_model", "load_outcomes", "load_training_state"),
-        *("load_evaluation", "load_history", "load_tree"),
-    ],
-    "write": [
-        *("save_dataset", "save_model", "save_baseline", "save_outcomes", "save_training_state"),
-        *("save_evaluation", "save_evaluations", "save_history", "save_tree"),
-    ],
-}
-CALLS = ("begin", "end", "log_metrics", "log_input", "log_artifact", "log_model")
+FUNCTIONS = {"check": "hash", "identity": "hash", "seal": "seal", "load_checkpoint": "read", "save_checkpoint": "write"}
+CALLS = ("begin", "end", "log_metrics", "log_input", "log_output")
 
 
 @dataclass
@@ -67,12 +56,15 @@ class Clock:
 
 def count_calls(clock: Clock) -> None:
     """Time the functions of the contract, the artifacts and the tracker wherever a module of prunegap calls them."""
+    from prunegap.artifacts.kind import KINDS
     from prunegap.tracking import stage
     from prunegap.tracking.tracker import LiveTracker
 
-    names = {name: kind for kind, functions in FUNCTIONS.items() for name in functions}
+    for kind in KINDS.values():
+        for name, what in (("load", "read"), ("save", "write")):
+            setattr(kind, name, clock.timed(what, getattr(kind, name)))
     for module in [module for name, module in sys.modules.items() if name.startswith("prunegap.")]:
-        for name, kind in names.items():
+        for name, kind in FUNCTIONS.items():
             if callable(function := vars(module).get(name)):
                 setattr(module, name, clock.timed(kind, function))
     for name in CALLS:

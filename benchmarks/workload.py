@@ -12,12 +12,14 @@ from prunegap.data.augment import ImageFormat
 from prunegap.data.grouped import Split
 from prunegap.models.build import build
 from prunegap.models.spec import ModelSpec
+from prunegap.pruning.filters import with_norm_masks
+from prunegap.pruning.layers import find_layers
 from prunegap.pruning.magnitude import prune_layerwise
-from prunegap.pruning.masks import MaskedParameters, dense_masks, norms_after, prunable_weights, with_norm_masks
+from prunegap.pruning.masks import MaskedParameters
 from prunegap.training.methods import find_method
 from prunegap.training.recipe import Recipe
-from prunegap.training.step_tracer import StepTracer
 from prunegap.training.run import TrainingPlan, TrainingState
+from prunegap.training.step_tracer import StepTracer
 
 CLASSES = 10
 SIDE = 32
@@ -69,9 +71,8 @@ class Workload:
     def state(self, method: str, plan: TrainingPlan) -> TrainingState:
         """Return the network pruned to 90 %, ready for its first step with ``method``."""
         model = self.network()
-        norms = norms_after(model, torch.zeros(2, 3, SIDE, SIDE, device=self.device))
-        weights = prune_layerwise(prunable_weights(model), dense_masks(model), SPARSITY)
-        masks = with_norm_masks(weights, norms)
+        layers = find_layers(model, torch.zeros(2, 3, SIDE, SIDE, device=self.device))
+        masks = with_norm_masks(prune_layerwise(layers.prunable, layers.first_masks(), SPARSITY), layers.norms)
         MaskedParameters(model, masks).apply()
         dual = self.dual(method)
         steps = plan.recipe.epochs * -(-self.examples // self.batch_size)

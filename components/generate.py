@@ -15,6 +15,7 @@ from kfp.compiler import Compiler
 from components.component import close_run_component, open_run_component, stage_component
 from components.compose import compose_file
 from prunegap import __version__
+from prunegap.atomic import write_atomically
 from prunegap.pipeline import STAGES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -81,7 +82,8 @@ def main() -> None:
         print(f"{path}: {'out of date; run `make generate`' if check else 'written'}")  # noqa: T201
         if not check:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            with write_atomically(path) as beside:
+                beside.write_text(text)
     sys.exit(bool(check and stale))
 
 

@@ -21,14 +21,13 @@ from components.component import (
 from pipelines.resources import Resources, connect, equip
 from pipelines.runner import KubeflowRunner
 from prunegap.cli.stage_command import bounds
-from prunegap.errors import UserError
 from prunegap.pipeline import STAGES, Experiment, prune_and_compare
-from prunegap.pipeline.experiment import varied_keys
+from prunegap.pipeline.experiment import WHICH_METHOD, varied_keys
+from prunegap.pipeline.names import kubeflow_prefix
 from prunegap.stages.contract import StageParams
 from prunegap.stages.finetune import FinetuneParams, finetune
 
 SEEDS = "seeds"
-WHICH_METHOD = {"method", "label"}
 
 
 def build_pipeline(experiment: Experiment, image: str, resources: Resources, *, cache: bool = True) -> BaseComponent:
@@ -45,9 +44,13 @@ def build_pipeline(experiment: Experiment, image: str, resources: Resources, *, 
         cache: whether a task with a cached result (same image, command and inputs) is skipped.
 
     Raises:
-        UserError: a method is called what a stage is called.
+        ValueError: two inputs of one name, which no experiment that was validated has.
     """
-    inputs = {one.name: one for one in _inputs(experiment)}
+    inputs: dict[str, _Input] = {}
+    for one in _inputs(experiment):
+        if one.name in inputs:
+            raise ValueError(f"the pipeline would have two inputs '{one.name}'")
+        inputs[one.name] = one
 
     def of(*channels: Any) -> None:  # noqa: ANN401 - kfp's channels
         close: Any = close_run_component(image)()
@@ -85,7 +88,7 @@ def symbolic(experiment: Experiment, channels: Mapping[str, Any]) -> Experiment:
         return params.model_copy(update={field: channels[name] for field, name in found.items() if name})
 
     stages = {stage.name: bound(getattr(experiment, stage.name), stage.name) for stage in STAGES}
-    methods = tuple(bound(method, _prefix(method), finetune.name) for method in experiment.methods)
+    methods = tuple(bound(method, kubeflow_prefix(method.shown_name), finetune.name) for method in experiment.methods)
     return experiment.model_copy(update={**stages, "methods": methods, SEEDS: channels[SEEDS]})
 
 
@@ -114,7 +117,7 @@ class _Input:
 def _inputs(experiment: Experiment) -> Iterator[_Input]:
     yield _Input(SEEDS, list, list(experiment.seeds), "A run a seed: its pruning, fine-tuning and evaluation.")
     left_out = {name: set(keys) for name, keys in varied_keys(experiment.dense_seeds).items()}
-    left_out[finetune.name] = WHICH_METHOD
+    left_out[finetune.name] = set(WHICH_METHOD)
     for stage in STAGES:
         params = getattr(experiment, stage.name)
         for field, info in stage.params_type.model_fields.items():
@@ -123,14 +126,7 @@ def _inputs(experiment: Experiment) -> Iterator[_Input]:
                 title = field == "title" and not value
                 yield _Input.of(f"{stage.name}_{field}", info, experiment.name if title else value)
     for method in experiment.methods:
-        if _prefix(method) in {stage.name for stage in STAGES}:
-            raise UserError(f"method {method.shown_name}: is called like a stage; give it another label")
         for field, info in FinetuneParams.model_fields.items():
             value = getattr(method, field)
             if field not in WHICH_METHOD and value != getattr(experiment.finetune, field):
-                yield _Input.of(f"{_prefix(method)}_{field}", info, value)
-
-
-def _prefix(method: FinetuneParams) -> str:
-    name = re.sub(r"[^a-z0-9]+", "_", method.shown_name.lower()).strip("_")
-    return name if name[:1].isalpha() else f"method_{name}"
+                yield _Input.of(f"{kubeflow_prefix(method.shown_name)}_{field}", info, value)

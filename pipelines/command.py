@@ -13,6 +13,7 @@ import click
 
 from pipelines import LOCK
 from prunegap import __version__
+from prunegap.atomic import write_atomically
 from prunegap.cli.entry import enter, show_comparison
 from prunegap.cli.experiment_file import read_experiment
 from prunegap.errors import UserError
@@ -181,7 +182,7 @@ def submit_command(
 
 
 def compile_to(path: Path, experiment: Experiment, image: str, resources: str, *, cache: bool = True) -> None:
-    """Compile an experiment's pipeline to a file, written beside and renamed."""
+    """Compile an experiment's pipeline to a file."""
     from kfp.compiler import Compiler
 
     from pipelines.build import build_pipeline
@@ -191,9 +192,8 @@ def compile_to(path: Path, experiment: Experiment, image: str, resources: str, *
     if path.suffix not in {".yaml", ".yml"}:
         raise UserError(f"--output {path}: must end in .yaml")
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.partial.yaml")
-    Compiler().compile(pipeline, str(beside))
-    beside.replace(path)
+    with write_atomically(path) as beside:
+        Compiler().compile(pipeline, str(beside))
 
 
 def _image(shape: dict[str, Any], *, for_cluster: bool) -> str:

@@ -196,6 +196,7 @@ def _body(body: object) -> str:
 
 def mlflow_link(experiment: str, run_id: str) -> str:
     """Return the pipeline run's page in MLflow, or how to find it where MLFLOW_TRACKING_URI is not set here."""
+    from prunegap.tracking.addresses import without_password
     from prunegap.tracking.mlflow_client import connect
     from prunegap.tracking.mlflow_runs import PIPELINE_RUN_TAG
     from prunegap.tracking.pipeline_run import find_parent
@@ -204,12 +205,13 @@ def mlflow_link(experiment: str, run_id: str) -> str:
     searched = f"the run tagged {PIPELINE_RUN_TAG} = {run_id} in experiment {experiment}"
     if not uri.startswith("http"):
         return f"{searched} (set MLFLOW_TRACKING_URI to get its link)"
+    address = without_password(uri).rstrip("/")
     try:
         client = connect(uri)
         found = client.get_experiment_by_name(experiment)
         run = found and find_parent(client, found.experiment_id, run_id)
     except Exception as error:
-        return f"{searched} ({uri} does not answer: {type(error).__name__})"
-    return (
-        f"{uri.rstrip('/')}/#/experiments/{found.experiment_id}/runs/{run.info.run_id}" if found and run else searched
-    )
+        return f"{searched} ({address} does not answer: {type(error).__name__})"
+    if not run:
+        return f"{searched} ({address} does not have it yet)"
+    return f"{address}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"

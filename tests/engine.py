@@ -1,14 +1,13 @@
 """The container engine of the tests marked `docker`, and the images built once a session."""
 
-import functools
 import gc
 import subprocess
 import warnings
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 from docker.client import DockerClient
+from shared import once
 
 from pipelines.image_engine import open_engine
 from pipelines.images import TARGETS, ImageLock, build_images, git_revision
@@ -36,8 +35,10 @@ def engine_or_skip() -> DockerClient:
     return open_engine()
 
 
-@functools.cache
-def stage_image() -> ImageLock:
-    """Build every image of this checkout (layers built before are used again) and return their lock."""
-    with closing(engine_or_skip()) as engine:
-        return build_images(engine, TARGETS, git_revision(ROOT), context=ROOT)
+def built_images(engine: DockerClient, folder: Path) -> ImageLock:
+    """Build every image of this checkout once a session (layers built before are used again); return their lock."""
+
+    def build(empty: Path) -> None:
+        build_images(engine, TARGETS, git_revision(ROOT), context=ROOT).write(empty / "lock.json")
+
+    return ImageLock.read(once(folder, build) / "lock.json")

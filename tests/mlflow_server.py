@@ -1,6 +1,7 @@
 """A real MLflow server over real sockets: sqlite behind it, its artifacts wherever it is told."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -9,21 +10,20 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from tracking.mlflow_view import free_port
+from ports import free_port
 
 QUICK = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
-def wait_for(url: str, server: subprocess.Popen, log: Path, seconds: float = 180) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+def wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
+    """Wait until a server answers; it must not end before."""
+    while True:
         assert server.poll() is None, log.read_text()
         try:
-            with urlopen(url, timeout=2):
+            with urlopen(url, timeout=60):
                 return
         except (URLError, OSError):
             time.sleep(0.1)
-    raise AssertionError(f"{url} did not answer: {log.read_text()}")
 
 
 @dataclass
@@ -39,8 +39,11 @@ class Server:
     def uri(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self, wait: bool = True) -> "Server":
+    def start(self, tables: Path | None = None) -> "Server":
+        """Start on what is stored, at first on a copy of ``tables`` if they are given, and wait until it answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        if tables is not None:
+            shutil.copy(tables, self.folder / "server.db")
         store = ["--backend-store-uri", f"sqlite:///{self.folder / 'server.db'}"]
         files = ["--serve-artifacts", "--artifacts-destination", self.artifacts]
         where = ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
@@ -54,12 +57,8 @@ class Server:
                 stderr=output,
                 start_new_session=True,
             )
-        if wait:
-            self.wait()
+        wait_for(f"{self.uri}/health", self.process, log)
         return self
-
-    def wait(self) -> None:
-        wait_for(f"{self.uri}/health", self.process, self.folder / "server.log")
 
     def kill(self) -> None:
         """Kill the server and its workers: its session is its own process group."""

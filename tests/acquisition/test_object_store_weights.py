@@ -17,7 +17,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 def kept_in(cache: Path) -> list[str]:
-    return [path.name for path in cache.iterdir()] if cache.exists() else []
+    return [path.name for path in cache.rglob("*") if path.is_file()]
 
 
 @pytest.fixture
@@ -49,17 +49,26 @@ def test_an_object_is_downloaded_and_checked(tmp_path: Path):
     path = fetch_weights("s3://weights/nets/w.safetensors", sha256=SHA256[:12], cache=tmp_path)
     assert path.read_bytes() == CONTENT
     assert read_weights(path)["weight"].tolist() == [0, 1, 2, 3, 4, 5]
-    assert kept_in(tmp_path) == [path.name]
+    assert kept_in(tmp_path) == [path.name] == ["w.safetensors"]
+
+
+@pytest.mark.usefixtures("s3")
+def test_a_damaged_copy_is_fetched_again_and_another_sha256_is_refused(tmp_path: Path):
+    uri = "s3://weights/nets/w.safetensors"
+    fetch_weights(uri, sha256="", cache=tmp_path).write_bytes(b"damaged")
+    assert fetch_weights(uri, sha256=SHA256, cache=tmp_path).read_bytes() == CONTENT
+    with pytest.raises(UserError, match=f"{uri}: sha256 is {SHA256}, expected 00000000; "):
+        fetch_weights(uri, sha256="0" * 8, cache=tmp_path)
 
 
 @pytest.mark.usefixtures("s3")
 @pytest.mark.parametrize(
     ("uri", "message"),
     [
-        ("s3://weights/nets/none", "s3://weights/nets/none: the object store answered 404 Not Found"),
-        ("s3://nobucket/key", "s3://nobucket/key: the object store answered 404"),
-        ("s3://weights", "must be s3://bucket/key of one file"),
-        ("s3://weights/nets/", "must be s3://bucket/key of one file"),
+        ("s3://weights/nets/none", "s3://weights/nets/none: no such object in the bucket 'weights'"),
+        ("s3://nobucket/key", "s3://nobucket/key: no bucket 'nobucket' at http"),
+        ("s3://weights", "names no object, expected s3://bucket/key"),
+        ("s3://weights/nets/", "names no object, expected s3://bucket/key"),
     ],
 )
 def test_an_absent_object_is_named(uri, message, tmp_path: Path):
@@ -73,5 +82,5 @@ def test_an_object_store_that_cannot_be_reached_is_named(tmp_path: Path, monkeyp
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    with pytest.raises(UserError, match=r"s3://weights/key: .*127\.0\.0\.1:1.*; check AWS_ENDPOINT_URL"):
+    with pytest.raises(UserError, match=r"s3://weights/key: .*127\.0\.0\.1:1.*; check AWS_ENDPOINT_URL.* or AWS_END"):
         fetch_weights("s3://weights/key", sha256="", cache=tmp_path)

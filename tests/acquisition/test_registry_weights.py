@@ -10,12 +10,14 @@ import pytest
 import torch
 
 from prunegap.acquisition.fetch import fetch_weights
+from prunegap.acquisition.meaning import stored_spec
 from prunegap.acquisition.read import read_weights
 from prunegap.artifacts.model import save_model
 from prunegap.errors import UserError
 from prunegap.models.build import build
 from prunegap.models.spec import ModelSpec
 
+SPEC = ModelSpec("small_cnn", 3, 1, 8, class_names=("a", "b", "c"), channel_mean=(0.4,), channel_std=(0.3,))
 from_registry = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")  # MLflow's own
 
 
@@ -51,7 +53,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     torch.save({"weight": torch.ones(3)}, one / "other.pth")
     version("plain", one)
     client.set_registered_model_alias("plain", "good", "1")
-    spec = ModelSpec("small_cnn", 3, 1, 8)
+    spec = SPEC
     state = build(spec).state_dict()
     for number, masks in enumerate([None, {"conv2.weight": torch.ones(64, 32, 3, 3, dtype=torch.bool)}]):
         artifact = folder / f"own{number}" / "dense_model"
@@ -76,9 +78,10 @@ def test_a_registered_model_is_found_by_version_and_alias(source, tmp_path: Path
 
 @from_registry
 @pytest.mark.usefixtures("registry")
-def test_our_own_dense_model_comes_from_the_registry(tmp_path: Path):
-    state = read_weights(fetch_weights("models:/own/1", sha256="", cache=tmp_path))
-    assert set(state) == set(build(ModelSpec("small_cnn", 3, 1, 8)).state_dict())
+def test_our_own_dense_model_comes_from_the_registry_with_its_meaning(tmp_path: Path):
+    path = fetch_weights("models:/own/1", sha256="", cache=tmp_path)
+    assert set(read_weights(path)) == set(build(SPEC).state_dict())
+    assert stored_spec(path) == SPEC
 
 
 @from_registry

@@ -9,7 +9,8 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from prunegap.artifacts.dataset import load_dataset, save_dataset
+from prunegap.artifacts.dataset import Dataset, LeftOut
+from prunegap.artifacts.identity import Identity
 from prunegap.artifacts.manifest import check, seal
 from prunegap.data.grouped import GroupedDataset, Split
 
@@ -46,8 +47,10 @@ def dataset(*, attributes=True) -> Any:
 @pytest.mark.parametrize("attributes", [True, False])
 def test_what_is_loaded_is_what_was_saved_to_the_bit(tmp_path, attributes):
     saved = dataset(attributes=attributes)
-    save_dataset(tmp_path, saved, [])
-    loaded: Any = load_dataset(tmp_path)
+    Dataset(saved, "faces").save(tmp_path)
+    read = Dataset.load(tmp_path)
+    loaded: Any = read.data
+    assert (read.source, read.left_out) == ("faces", ())
     assert list(loaded.splits) == list(saved.splits)
     for name, split in saved.splits.items():
         for field in ("images", "labels", "groups"):
@@ -63,8 +66,8 @@ def test_what_is_loaded_is_what_was_saved_to_the_bit(tmp_path, attributes):
 
 def test_the_files_are_those_documented_and_seal_as_an_artifact(tmp_path):
     (tmp_path / "staging").mkdir()
-    save_dataset(tmp_path / "staging", dataset(), [])
-    seal(tmp_path / "staging", tmp_path / "out", kind="dataset", parameters={}, inputs={}, code_version="0")
+    Dataset(dataset()).save(tmp_path / "staging")
+    seal(tmp_path / "staging", tmp_path / "out", kind="dataset", identity=Identity(), made_on={})
     assert set(check(tmp_path / "out", "dataset").files) == {
         "dataset.json",
         "bad_rows.csv",
@@ -76,7 +79,7 @@ def test_the_files_are_those_documented_and_seal_as_an_artifact(tmp_path):
 
 
 def test_the_description_counts_every_group_of_every_split(tmp_path):
-    save_dataset(tmp_path, dataset(), [])
+    Dataset(dataset()).save(tmp_path)
     described = json.loads((tmp_path / "dataset.json").read_text())
     assert described["image_shape"] == [3, 4, 5]
     assert described["counts"]["train"] == {
@@ -88,7 +91,8 @@ def test_the_description_counts_every_group_of_every_split(tmp_path):
 
 def test_bad_rows_keep_commas_quotes_and_letters(tmp_path):
     bad = [Left('a,"b".png', "not an image"), Left("ä.png", "gender must be 0 or 1, got 2")]
-    save_dataset(tmp_path, dataset(), bad)
+    Dataset(dataset(), "", bad).save(tmp_path)
+    assert Dataset.load(tmp_path).left_out == tuple(LeftOut(row.name, row.reason) for row in bad)
     with (tmp_path / "bad_rows.csv").open(newline="", encoding="utf-8") as file:
         assert list(csv.reader(file)) == [["name", "reason"], *([row.name, row.reason] for row in bad)]
 
@@ -96,7 +100,7 @@ def test_bad_rows_keep_commas_quotes_and_letters(tmp_path):
 def test_equal_data_gives_equal_files(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        save_dataset(tmp_path / name, dataset(), [])
+        Dataset(dataset()).save(tmp_path / name)
     for path in (tmp_path / "one").iterdir():
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes()
 
@@ -106,6 +110,6 @@ def test_a_split_that_is_a_view_or_not_contiguous_is_saved_as_its_values(tmp_pat
     images = torch.arange(10 * 3 * 4 * 5, dtype=torch.int64).to(torch.uint8).view(10, 4, 5, 3).permute(0, 3, 1, 2)
     labels = torch.zeros(4, dtype=torch.int64)
     viewed = GroupedDataset({"train": Split(images[2:6], labels, labels)}, ["a"], ["a"], [0.0], [1.0])
-    save_dataset(tmp_path, viewed, [])
-    assert torch.equal(load_dataset(tmp_path).splits["train"].images, images[2:6])
+    Dataset(viewed).save(tmp_path)
+    assert torch.equal(Dataset.load(tmp_path).data.splits["train"].images, images[2:6])
     assert whole.num_groups == 4

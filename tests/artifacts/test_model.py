@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from prunegap.artifacts.model import build_stored, load_model, save_model
-from prunegap.artifacts.training_state import load_training_state, save_training_state
 from prunegap.errors import UserError
 from prunegap.models.build import build
 from prunegap.models.spec import ModelSpec
+from prunegap.pruning.masks import MaskedParameters
 
 SPEC = ModelSpec("small_cnn", 5, 3, 16)
 
@@ -180,12 +181,18 @@ def test_a_spec_of_another_network_is_refused_with_the_layers(tmp_path: Path):
         build_stored(load_model(tmp_path))
 
 
-def test_training_state_of_sgd_comes_back(tmp_path: Path):
-    parameter = torch.nn.Parameter(torch.ones(3))
-    optimizer = torch.optim.SGD([parameter], lr=0.1, momentum=0.9)
-    parameter.sum().backward()
-    optimizer.step()
-    save_training_state(tmp_path, optimizer.state_dict())
-    loaded = load_training_state(tmp_path)
-    assert loaded["param_groups"] == optimizer.state_dict()["param_groups"]
-    assert loaded["state"][0]["momentum_buffer"].tolist() == [1, 1, 1]
+def test_a_weight_that_two_layers_share_comes_back_shared_and_sparse(tmp_path: Path):
+    spec = ModelSpec(f"{__name__}:tied", 3, 1, 2)
+    model = build(spec)
+    mask = torch.rand(4, 4) > 0.5
+    MaskedParameters(model, {"1.weight": mask}).apply()
+    save_model(tmp_path, spec, model.state_dict(), {"1.weight": mask})
+    rebuilt = build_stored(load_model(tmp_path))
+    assert rebuilt.get_submodule("1").weight is rebuilt.get_submodule("2").weight
+    assert torch.equal(rebuilt.get_parameter("1.weight"), model.get_parameter("1.weight"))
+
+
+def tied(num_classes: int, in_channels: int, image_size: int) -> nn.Module:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, num_classes))
+    model.get_submodule("2").weight = model.get_submodule("1").get_parameter("weight")
+    return model

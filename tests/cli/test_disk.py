@@ -40,7 +40,7 @@ def test_a_full_disk_is_named_and_leaves_nothing_half_written(
     assert ended.code == 1
     assert ended.error_lines == [f"{step}: {workspace}/steps/{step}: {FULL}"]
     assert "Traceback" not in ended.err
-    assert [path for path in half_written(workspace) if not path.endswith((".checkpoint", ".checkpoint.partial"))] == []
+    assert [path for path in half_written(workspace) if not path.endswith(".checkpoint")] == []
 
 
 def test_a_disk_full_from_the_start_is_named(program: Program, mounted: Callable[[str], Path], tmp_path: Path) -> None:

@@ -53,7 +53,24 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         {"methods": ["nft", "nft"]},
         "methods must be distinct, got nft twice; give the same method twice only with different labels",
     ),
-    ({"sparsities": [0.9, 0.90]}, "sparsities must be distinct, got 0.9 twice; name each once"),
+    (
+        {"sparsities": [0.9, 0.90]},
+        "sparsities: 0.9 and 0.9 are both written 0.9; name each once, or further apart",
+    ),
+    ({"sparsities": [0.98, 0.5, 0.9800001]}, "sparsities: 0.98 and 0.9800001 are both written 0.98; name each once"),
+    (
+        {"methods": [{"method": "ceag", "label": "CEAG"}, "ceag"]},
+        "methods: CEAG and ceag would be the same as a folder on a disk or a host name in compose, which take no "
+        "account of case (ceag); give one of them another label",
+    ),
+    (
+        {"methods": [{"method": "ceag", "label": "CEAG-1"}, {"method": "ceag", "label": "ceag_1"}]},
+        "methods: CEAG-1 and ceag_1 would be the same as an input of a Kubeflow pipeline (ceag_1); give one of them",
+    ),
+    (
+        {"methods": [{"method": "ceag", "label": "finetune"}]},
+        "methods: method finetune is called like a stage (finetune) in the inputs of a Kubeflow pipeline; give the",
+    ),
     ({"seeds": [1, 1]}, "seeds: must be distinct and >= 0, got [1, 1]"),
     ({"seeds": [-1]}, "seeds: must be distinct and >= 0, got [-1]"),
     ({"name": "a b"}, f"name: {CHARACTERS} 'a b'"),
@@ -61,6 +78,57 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"methods": [{"method": "nft", "label": "x" * 41}]}, "methods.0.label: must have at most 40 characters, got 'x"),
     ({"prune": {"start_epoch": 5}}, "prune: start_epoch must be <= gmp_epochs (3), got 5"),
     ({"prune": {"initial_sparsity": 0.85}}, "prune: initial_sparsity must be <= sparsity (0.8), got 0.85"),
+    *(
+        (
+            {"sparsities": [0.9, level], "prune": {"initial_sparsity": 0.2}},
+            "prune: initial_sparsity must be <= sparsity (0.0), got 0.2",
+        )
+        for level in (0, 0.0, "0", "0e-1", {"sparsity": 0}, {"sparsity": "0", "tolerance": 1})
+    ),
+    ({"sparsities": [True]}, "sparsities.0.sparsity: must be a number, got true"),
+    ({"sparsities": [{"sparsity": False}]}, "sparsities.0.sparsity: must be a number, got false"),
+    ({"sparsities": [0.5, float("nan")]}, "sparsities.1.sparsity: must be a finite number, got nan"),
+    (
+        {"sparsities": [{"sparsity": 0.5, "tolerance": float("inf")}]},
+        "sparsities.0.tolerance: must be a finite number, got inf",
+    ),
+    ({"seeds": [0, True]}, "seeds: must be a number, got true"),
+    ({"seeds": [2**53]}, f"seeds: must be below {2**53}, which Kubeflow keeps exactly, got {2**53}"),
+    ({"prepare_data": {"split_seed": 2**60}}, f"prepare_data.split_seed: must be below {2**53}, which Kubeflow"),
+    ({"prune": {"gmp_epochs": True}}, "prune.gmp_epochs: must be a number, got true"),
+    ({"prune": {"learning_rate": True}}, "prune.learning_rate: must be a number, got true"),
+    ({"prune": {"milestones": [0.5, True]}}, "prune.milestones: must be a number, got true"),
+    ({"prune": {"milestones": [float("inf")]}}, "prune.milestones.0: must be a finite number, got inf"),
+    ({"prepare_data": {"channels": True}}, "prepare_data.channels: must be a number, got true"),
+    ({"acquire_dense": {"head_rows": [True]}}, "acquire_dense.head_rows: must be a number, got true"),
+    ({"threads": True}, "threads: must be a number, got true"),
+    ({"acquire_dense": {"method": "ell"}}, "acquire_dense.method: method 'ell' is not known; did you mean 'el'?"),
+    (
+        {"acquire_dense": {"method": "ceag"}},
+        "acquire_dense.method: method 'ceag' compares with a dense model, and the dense model is only being made: "
+        "take nft, or a method that compares with none, such as el_rb",
+    ),
+    ({"acquire_dense": {"method": "nft_es"}}, "acquire_dense.method: method 'nft_es' picks an epoch of fine-tuning"),
+    (
+        {"acquire_dense": {"weights_mean": [0.5]}},
+        "acquire_dense: weights_mean says what weights mean, and weights names none",
+    ),
+    (
+        {"acquire_dense": {"weights": "w.pt", "weights_mean": [0.5]}},
+        "acquire_dense: weights_mean and weights_std must be given together, a value a channel, std > 0; got [0.5]",
+    ),
+    (
+        {"acquire_dense": {"weights": "w.pt", "weights_mean": [0.5], "weights_std": [0]}},
+        "acquire_dense: weights_mean and weights_std must be given together, a value a channel, std > 0; got [0.5]",
+    ),
+    (
+        {"acquire_dense": {"weights": "w.pt", "weights_classes": ["a", "a"]}},
+        "acquire_dense: weights_classes must be distinct, got ['a', 'a']",
+    ),
+    (
+        {"acquire_dense": {"weights": "w.pt", "weights_classes": ["a"], "head_rows": [0]}},
+        "acquire_dense: weights_classes names the rows that head_rows chooses by number; give one of the two",
+    ),
     (
         {"prune": {"sparsity": 0.9}},
         "prune.sparsity: has no effect in a run, which goes by sparsities; set that instead",

@@ -1,6 +1,5 @@
 """Truth: a real HTTP server that answers 403, and a port nobody listens at: refused before any work starts."""
 
-import socket
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -9,6 +8,7 @@ from threading import Thread
 import pytest
 from pipeline.program import Program
 from pipeline.workspaces import write_experiment
+from ports import free_port
 
 
 class Forbidding(BaseHTTPRequestHandler):
@@ -23,7 +23,7 @@ class Forbidding(BaseHTTPRequestHandler):
 def forbidding() -> Iterator[str]:
     """Yield the address of a server that answers 403 to everyone."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Forbidding) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
@@ -33,9 +33,7 @@ def forbidding() -> Iterator[str]:
 def test_a_server_that_forbids_or_is_down_is_named_before_any_work_starts(
     program: Program, forbidding: str, tmp_path: Path
 ) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        nobody = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    nobody = f"http://127.0.0.1:{free_port()}"
     experiment = write_experiment(tmp_path)
     refused = program.start("run", experiment, "--tracking-uri", forbidding, "--workspace", "refused")
     down = program("run", experiment, "--workspace", "down", environment={"MLFLOW_TRACKING_URI": nobody})

@@ -1,16 +1,12 @@
 """The compose files as compose itself resolves them; no engine is asked."""
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 from compose.project import DOCKER, Project
 
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("docker-compose") or shutil.which("docker")), reason="compose is not installed"
-)
 IMAGES = {"stage": "a/stage:1", "mlflow": "a/mlflow:1", "objectstore": "a/objectstore:1"}
 DIGITS = (DOCKER / "compose.digits.yaml",)
 ASKED = re.compile(r"(?<!\$)\$\{([A-Z0-9_]+)(:[-?])?")

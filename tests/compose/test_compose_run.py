@@ -5,14 +5,14 @@ from pathlib import Path
 
 import boto3
 import pytest
-from compose.project import Project
-from engine import stage_image
+from compose.project import Project, tool
 from pipeline.workspaces import write_experiment
 from tracking.mlflow_view import View
 
 from components.compose import compose_file
+from pipelines.images import ImageLock
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(7200)]
 METHODS = ["nft", "ceag"]
 STEPS = [
     "prepare_data",
@@ -33,12 +33,12 @@ def generated(folder: Path, **changes) -> Path:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+def project(images: ImageLock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """Servers and volumes of their own, removed at the end whatever happened."""
+    tool()
     folder = tmp_path_factory.mktemp("compose")
     folder.chmod(0o755)  # the containers' user reads the experiments in it
-    images = stage_image().images
-    project = Project({target: image.tag for target, image in images.items()}, folder)
+    project = Project({target: image.tag for target, image in images.images.items()}, folder)
     try:
         yield project
     finally:

@@ -14,8 +14,8 @@ from prunegap.constraints.dual import DualSettings, DualState
 from prunegap.constraints.formulation import DenseReference, FormulationSettings, constrained_method
 from prunegap.data.augment import ImageFormat
 from prunegap.data.batches import Batch
-from prunegap.pruning.magnitude import prune_layerwise
-from prunegap.pruning.masks import dense_masks, norms_after
+from prunegap.pruning.layers import Layers, find_layers
+from prunegap.pruning.rules import pruning_rule
 from prunegap.pruning.schedule import PruningSchedule
 from prunegap.training.recipe import Recipe
 from prunegap.training.run import TrainingPlan, TrainingState
@@ -68,7 +68,10 @@ class Recording:
 
     def state(self) -> TrainingState:
         model = self.network()
-        return TrainingState(model, self.recipe().optimizer(model), dict(dense_masks(model)))
+        return TrainingState(model, self.recipe().optimizer(model), self.layers(model).first_masks())
+
+    def layers(self, model: nn.Module) -> Layers:
+        return find_layers(model, self.inputs("data/x")[:2])
 
     def recipe(self) -> Recipe:
         c = self.config
@@ -86,8 +89,8 @@ class Recording:
                 c["sparsity_final"], c["last_pruning_epoch"], c["init_pruning_epoch"], c["frequency"],
                 c["sparsity_initial"],
             ),
-            prune=prune_layerwise,
-            norms=norms_after(model, self.inputs("data/x")[:2]),
+            prune=pruning_rule("layerwise"),
+            norms=self.layers(model).norms,
             group_names=tuple("0123"),
         )  # fmt: skip
 

@@ -39,11 +39,11 @@ def check_epoch_end(recording: Recording, state: TrainingState, epoch: int) -> N
         outcomes = Outcomes(predicted, loss, predicted == y)
         report = compare_outcomes(outcomes, outcomes, g, 4)
         key = f"eval/{epoch:03d}/{part}_"
-        close(report.sparse.accuracy, recording.arrays[key + "avg_acc"])
-        close(report.sparse.group_accuracy, recording.arrays[key + "group_acc"])
-        close(report.sparse.group_loss, recording.arrays[key + "group_loss"])
-        gap = dense_accuracy - report.sparse.group_accuracy
-        psi = gap - (recording.tensor(f"dense/{part}_avg_acc") - report.sparse.accuracy)
+        close(report.overall["accuracy"], recording.arrays[key + "avg_acc"])
+        close(report.group["accuracy"], recording.arrays[key + "group_acc"])
+        close(report.group["loss"], recording.arrays[key + "group_loss"])
+        gap = dense_accuracy - report.group["accuracy"]
+        psi = gap - (recording.tensor(f"dense/{part}_avg_acc") - report.overall["accuracy"])
         close(psi.max(), recording.arrays[key + "max_psi"])
         close(gap.max() - gap.min(), recording.arrays[key + "psi_pw"])
 

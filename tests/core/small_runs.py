@@ -10,13 +10,13 @@ from prunegap.constraints.dual import DualSettings, DualState
 from prunegap.constraints.formulation import DenseReference, FormulationSettings
 from prunegap.data.augment import Augmentation, ImageFormat
 from prunegap.data.grouped import Split
+from prunegap.pruning.layers import Layers, find_layers
 from prunegap.pruning.magnitude import prune_layerwise
-from prunegap.pruning.masks import dense_masks, norms_after
 from prunegap.pruning.schedule import PruningSchedule
 from prunegap.training.methods import find_method
 from prunegap.training.recipe import Recipe
-from prunegap.training.step_tracer import StepTracer
 from prunegap.training.run import TrainingPlan, TrainingState
+from prunegap.training.step_tracer import StepTracer
 
 CLASSES, GROUPS, EPOCHS, BATCH = 3, 3, 6, 16
 FORMAT = ImageFormat((0.4,), (0.3,))
@@ -45,6 +45,10 @@ def network(seed: int) -> nn.Module:
     )  # fmt: skip
 
 
+def layers_of(model: nn.Module) -> Layers:
+    return find_layers(model, torch.zeros(2, 1, 6, 6, device=next(model.parameters()).device))
+
+
 @dataclass(frozen=True)
 class SmallRun:
     method: str
@@ -63,7 +67,7 @@ class SmallRun:
             seed=5,
             schedule=SCHEDULE,
             prune=prune_layerwise,
-            norms=norms_after(network(0), torch.zeros(2, 1, 6, 6)),
+            norms=layers_of(network(0)).norms,
             group_names=("a", "b", "c"),
         )
         if find_method(self.method).keeps == "last":
@@ -75,7 +79,9 @@ class SmallRun:
         model = network(seed).to(self.device)
         dual = self.dual()
         tracer = None if dual is None else StepTracer(EPOCHS * 5)
-        return TrainingState(model, self.plan().recipe.optimizer(model), dense_masks(model), dual=dual, tracer=tracer)
+        return TrainingState(
+            model, self.plan().recipe.optimizer(model), layers_of(model).first_masks(), dual=dual, tracer=tracer
+        )
 
     def dual(self) -> DualState | None:
         constrained = find_method(self.method).constrained

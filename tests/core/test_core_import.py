@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 BLOCKED = [
-    "pydantic", "mlflow", "boto3", "PIL", "pyarrow", "sklearn", "matplotlib", "click", "rich", "yaml",
+    "pydantic", "mlflow", "boto3", "PIL", "pyarrow", "sklearn", "matplotlib", "click", "rich", "yaml", "jinja2",
     "jaxtyping", "beartype", "kfp", "docker",
 ]  # fmt: skip
 
@@ -33,13 +33,15 @@ from prunegap.data.grouped import Split
 from prunegap.models.build import build
 from prunegap.models.spec import ModelSpec
 from prunegap.pruning.magnitude import prune_layerwise
-from prunegap.pruning.masks import MaskedParameters, dense_masks, prunable_weights
+from prunegap.pruning.layers import find_layers
+from prunegap.pruning.masks import MaskedParameters
 from prunegap.training.methods import find_method
 from prunegap.training.recipe import Recipe
 from prunegap.training.step import train_step
 
 model = build(ModelSpec("small_cnn", 2, 1, 8))
-masks = prune_layerwise(prunable_weights(model), dense_masks(model), 0.5)
+layers = find_layers(model, torch.zeros(2, 1, 8, 8))
+masks = prune_layerwise(layers.prunable, layers.first_masks(), 0.5)
 masked = MaskedParameters(model, masks)
 masked.apply()
 split = Split(torch.randint(256, (8, 1, 8, 8), dtype=torch.uint8), torch.arange(8) % 2, torch.arange(8) // 4)
@@ -56,6 +58,6 @@ print("trained")
 
 
 def test_the_core_trains_where_there_is_only_torch_torchvision_numpy_scipy_and_safetensors():
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
     assert done.stdout == "trained\n", done.stderr
     assert done.returncode == 0

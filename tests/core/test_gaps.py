@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prunegap.gaps import GapReport, Outcomes, compare_outcomes, group_means, spread
+from prunegap.gaps import Measures, Outcomes, compare_outcomes, group_means, spread
 
 GROUPS = 4
 EXAMPLES = st.lists(
@@ -23,7 +23,7 @@ def outcomes(correct: list[bool], loss: list[float]) -> Outcomes:
     return Outcomes(torch.zeros(len(loss), dtype=torch.int64), torch.tensor(loss), torch.tensor(correct))
 
 
-def report_of(examples: list[tuple[int, bool, bool, float, float]]) -> GapReport:
+def report_of(examples: list[tuple[int, bool, bool, float, float]]) -> Measures:
     groups, dense, sparse, dense_loss, sparse_loss = (list(column) for column in zip(*examples, strict=True))
     return compare_outcomes(
         outcomes(dense, dense_loss), outcomes(sparse, sparse_loss), torch.tensor(groups), num_groups=GROUPS
@@ -48,30 +48,30 @@ def test_every_quantity_equals_a_loop_over_the_examples(examples):
     excess_loss = [mean([e[4] - e[3] for e in members]) for members in by_group]
     accuracy = [mean([e[2] for e in members]) for members in by_group]
     seen = [g for g in range(GROUPS) if by_group[g]]
-    same(report.dense.accuracy, mean([e[1] for e in examples]))
-    same(report.sparse.loss, mean([e[4] for e in examples]))
-    same(report.dense.group_accuracy, [mean([e[1] for e in members]) for members in by_group])
-    same(report.dense.group_loss, [mean([e[3] for e in members]) for members in by_group])
-    assert report.dense.group_count.tolist() == [len(members) for members in by_group]
-    same(report.overall_gap, overall_gap)
-    same(report.group_gap, gap)
-    same(report.excess_gap, [g - overall_gap for g in gap])
-    same(report.max_psi, max(gap[g] for g in seen) - overall_gap)
-    same(report.psi_pw, max(gap[g] - gap[h] for g in seen for h in seen))
-    same(report.churn, mean([e[1] != e[2] for e in examples]))
-    same(report.group_churn, [mean([e[1] != e[2] for e in members]) for members in by_group])
-    same(report.excessive_loss, excess_loss)
-    same(report.excessive_loss_spread, max(excess_loss[g] - excess_loss[h] for g in seen for h in seen))
-    same(report.group_accuracy_spread, max(accuracy[g] - accuracy[h] for g in seen for h in seen))
+    same(report.overall["dense_accuracy"], mean([e[1] for e in examples]))
+    same(report.overall["loss"], mean([e[4] for e in examples]))
+    same(report.group["dense_accuracy"], [mean([e[1] for e in members]) for members in by_group])
+    same(report.group["dense_loss"], [mean([e[3] for e in members]) for members in by_group])
+    assert report.pair.before.group_count.tolist() == [len(members) for members in by_group]
+    same(report.overall["overall_gap"], overall_gap)
+    same(report.group["gap"], gap)
+    same(report.group["excess_gap"], [g - overall_gap for g in gap])
+    same(report.overall["max_psi"], max(gap[g] for g in seen) - overall_gap)
+    same(report.overall["psi_pw"], max(gap[g] - gap[h] for g in seen for h in seen))
+    same(report.overall["churn"], mean([e[1] != e[2] for e in examples]))
+    same(report.group["churn"], [mean([e[1] != e[2] for e in members]) for members in by_group])
+    same(report.group["excessive_loss"], excess_loss)
+    same(report.overall["excessive_loss_spread"], max(excess_loss[g] - excess_loss[h] for g in seen for h in seen))
+    same(report.overall["group_accuracy_spread"], max(accuracy[g] - accuracy[h] for g in seen for h in seen))
 
 
 @settings(deadline=None, derandomize=True, max_examples=60)
 @given(EXAMPLES)
 def test_excess_gaps_weighted_by_group_size_sum_to_zero(examples):
     report = report_of(examples)
-    assert abs(float((report.dense.group_count * report.excess_gap.nan_to_num()).sum())) < 1e-9
-    assert float(report.max_psi) > -1e-9
-    assert float(report.churn) >= abs(float(report.overall_gap)) - 1e-9
+    assert abs(float((report.pair.before.group_count * report.group["excess_gap"].nan_to_num()).sum())) < 1e-9
+    assert float(report.overall["max_psi"]) > -1e-9
+    assert float(report.overall["churn"]) >= abs(float(report.overall["overall_gap"])) - 1e-9
 
 
 def test_an_example_worked_out_by_hand():
@@ -83,25 +83,25 @@ def test_an_example_worked_out_by_hand():
     dense = outcomes([True, True, True, False, True, False, True], [0.1, 0.2, 0.3, 1.4, 0.5, 2.5, 0.4])
     sparse = outcomes([True, False, False, False, True, True, True], [0.4, 0.8, 0.8, 2.0, 0.5, 0.5, 0.4])
     report = compare_outcomes(dense, sparse, groups, 3)
-    same(report.overall_gap, 1 / 7)
-    same(report.group_gap, [1 / 2, -1 / 2, 0])
-    same(report.excess_gap, [5 / 14, -9 / 14, -1 / 7])
-    same(report.max_psi, 5 / 14)
-    same(report.psi_pw, 1)
-    same(report.churn, 3 / 7)
-    same(report.group_churn, [1 / 2, 1 / 2, 0])
-    same(report.group_accuracy_spread, 3 / 4)
-    torch.testing.assert_close(report.excessive_loss.float(), torch.tensor([0.5, -1.0, 0.0]))
-    assert float(report.excessive_loss_spread) == pytest.approx(1.5)
+    same(report.overall["overall_gap"], 1 / 7)
+    same(report.group["gap"], [1 / 2, -1 / 2, 0])
+    same(report.group["excess_gap"], [5 / 14, -9 / 14, -1 / 7])
+    same(report.overall["max_psi"], 5 / 14)
+    same(report.overall["psi_pw"], 1)
+    same(report.overall["churn"], 3 / 7)
+    same(report.group["churn"], [1 / 2, 1 / 2, 0])
+    same(report.overall["group_accuracy_spread"], 3 / 4)
+    torch.testing.assert_close(report.group["excessive_loss"].float(), torch.tensor([0.5, -1.0, 0.0]))
+    assert float(report.overall["excessive_loss_spread"]) == pytest.approx(1.5)
 
 
 def test_a_group_without_examples_has_no_estimate_and_enters_no_maximum():
     dense, sparse = outcomes([True, True, False], [0.0] * 3), outcomes([False, True, False], [1.0] * 3)
     report = compare_outcomes(dense, sparse, torch.tensor([0, 2, 2]), 4)
-    same(report.excess_gap, [2 / 3, math.nan, -1 / 3, math.nan])
-    same(report.max_psi, 2 / 3)
-    same(report.psi_pw, 1)
-    assert report.sparse.group_count.tolist() == [1, 0, 2, 0]
+    same(report.group["excess_gap"], [2 / 3, math.nan, -1 / 3, math.nan])
+    same(report.overall["max_psi"], 2 / 3)
+    same(report.overall["psi_pw"], 1)
+    assert report.pair.after.group_count.tolist() == [1, 0, 2, 0]
 
 
 def test_the_largest_difference_may_lie_between_negative_values():

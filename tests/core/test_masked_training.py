@@ -1,5 +1,6 @@
 """Truth: a network whose forward pass multiplies every parameter by its mask, and exact zeros."""
 
+import math
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -8,13 +9,24 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
+from prunegap.data.augment import ImageFormat
 from prunegap.data.batches import Batch
 from prunegap.models.cifar_resnet import CifarResNet
-from prunegap.pruning.magnitude import prune_layerwise
-from prunegap.pruning.masks import MaskedParameters, dense_masks, norms_after, prunable_weights, with_norm_masks
+from prunegap.pruning.filters import with_norm_masks
+from prunegap.pruning.layers import find_layers
+from prunegap.pruning.magnitude import prune_globally, prune_layerwise
+from prunegap.pruning.masks import MaskedParameters
+from prunegap.pruning.schedule import PruningSchedule
+from prunegap.training.recipe import Recipe
+from prunegap.training.run import TrainingPlan, TrainingState, prune_if_due
 from prunegap.training.step import train_step
 
 DEAD = {"layer1.0.conv1": 2, "layer2.0.downsample.0": 5, "layer3.0.conv2": 0}
+NORM_OF = {
+    "layer1.0.conv1": "layer1.0.bn1",
+    "layer2.0.downsample.0": "layer2.0.downsample.1",
+    "layer3.0.conv2": "layer3.0.bn2",
+}
 
 
 def batches(count: int = 4) -> list[Batch]:
@@ -32,13 +44,13 @@ def batches(count: int = 4) -> list[Batch]:
 def pruned_network(*, zeroed: bool = True) -> tuple[CifarResNet, dict[str, Tensor]]:
     torch.manual_seed(1)
     model = CifarResNet((1, 1, 1), num_classes=4).double()
-    norms = norms_after(model, torch.zeros(2, 3, 8, 8, dtype=torch.float64))
-    masks = prune_layerwise(prunable_weights(model), dense_masks(model), 0.8)
+    layers = find_layers(model, torch.zeros(2, 3, 8, 8, dtype=torch.float64))
+    masks = prune_layerwise(layers.prunable, layers.first_masks(), 0.8)
     for layer, channel in DEAD.items():
         masks[f"{layer}.weight"][channel] = False
-    masks = with_norm_masks(masks, norms)
+    masks = with_norm_masks(masks, layers.norms)
     for layer, channel in DEAD.items():
-        norm = model.get_submodule(norms[layer])
+        norm = model.get_submodule(NORM_OF[layer])
         assert isinstance(norm, nn.BatchNorm2d)
         with torch.no_grad():
             norm.bias[channel], norm.running_mean[channel] = 0.7, 0.3  # pyright: ignore[reportOptionalSubscript]
@@ -54,7 +66,6 @@ def sgd(model: nn.Module) -> torch.optim.SGD:
 def check_dead_channels(model: nn.Module, inputs: Tensor) -> None:
     """Channels of DEAD are 0 behind their norm whatever comes in; others are not."""
     outputs: dict[str, Tensor] = {}
-    norms = norms_after(model, inputs)
 
     def keep(layer: str) -> Callable[..., None]:
         def hook(_module: nn.Module, _given: object, output: Tensor) -> None:
@@ -62,7 +73,7 @@ def check_dead_channels(model: nn.Module, inputs: Tensor) -> None:
 
         return hook
 
-    hooks = [model.get_submodule(norms[layer]).register_forward_hook(keep(layer)) for layer in DEAD]
+    hooks = [model.get_submodule(NORM_OF[layer]).register_forward_hook(keep(layer)) for layer in DEAD]
     with torch.no_grad():
         model(inputs)
     for hook in hooks:
@@ -114,3 +125,21 @@ def test_kept_weights_move_as_if_the_forward_pass_were_masked():
             mask = masks.get(name, torch.ones_like(expected, dtype=torch.bool))
             found = model.get_parameter(name).detach()
             torch.testing.assert_close(found[mask], expected.detach()[mask], atol=1e-11, rtol=0)
+
+
+def test_norm_entries_take_no_part_when_weights_are_chosen_among_all_layers():
+    """A norm's scale of a dead channel is 0 and would be counted as one of the smallest at the next pruning."""
+    model, _ = pruned_network()
+    layers = find_layers(model, torch.zeros(2, 3, 8, 8, dtype=torch.float64))
+    schedule = PruningSchedule(0.97, end=2)
+    plan = TrainingPlan(
+        Recipe(3), ImageFormat((0.0,), (1.0,)), schedule=schedule, prune=prune_globally, norms=layers.norms
+    )
+    state = TrainingState(model, sgd(model), layers.first_masks())
+    for state.epoch in range(3):
+        prune_if_due(state, plan)
+    weights = {name: mask for name, mask in state.masks.items() if name in layers.prunable}
+    assert any(not state.masks[name].all() for name in layers.norms)
+    total = sum(mask.numel() for mask in weights.values())
+    assert sum(int((~mask).sum()) for mask in weights.values()) == math.ceil(0.97 * total)
+    assert len(state.masks) == len(weights) + len(layers.norms)

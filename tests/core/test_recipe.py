@@ -36,3 +36,7 @@ def test_the_optimizer_is_sgd_as_set_over_every_parameter():
         parameter.grad = torch.full_like(parameter, 3)
     optimizer.step()
     assert [p.item() for p in layer.parameters()] == pytest.approx([2 - 0.048] * 2)
+
+
+def test_the_defaults_are_those_of_the_paper_on_cifar_100():
+    assert Recipe(60) == Recipe(60, 128, 0.01, 0.9, False, 1e-4, (0.6, 0.8, 0.9), 0.1)

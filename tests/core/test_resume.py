@@ -8,9 +8,8 @@ import pytest
 import torch
 from core.small_runs import EPOCHS, SmallRun, same_bits
 
-from prunegap.training.checkpoints import Checkpoint
+from prunegap.training.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from prunegap.training.run import TrainingState, train
-from prunegap.training.tree import load_tree, save_tree
 
 METHODS = ["nft", "nft_es", "ceag", "ceag_no_rb", "el_rb"]
 
@@ -44,10 +43,10 @@ def test_a_run_killed_after_any_epoch_goes_on_to_the_same_bits(method, tmp_path:
     state = run.state(seed=0)
     for epoch in range(1, EPOCHS):
         go_on(run, state, epoch)
-        save_tree(tmp_path / "state", state.state_dict())
+        save_checkpoint(tmp_path / "state", {"fingerprint": "", "state": state.state_dict()})
         resumed = run.state(seed=100 + epoch)
         torch.manual_seed(epoch)
-        resumed.load_state_dict(load_tree(tmp_path / "state"))
+        resumed.load_state_dict(load_checkpoint(tmp_path / "state")["state"])
         go_on(run, resumed, EPOCHS)
         assert same_bits(everything(resumed), uninterrupted(method)), f"resumed after epoch {epoch}"
 

@@ -14,7 +14,6 @@ from prunegap.data.batches import training_batches
 from prunegap.data.grouped import Split
 from prunegap.errors import UserError
 from prunegap.models.cifar_resnet import CifarResNet
-from prunegap.pruning.masks import dense_masks
 from prunegap.training.evaluation import outcomes_of
 from prunegap.training.recipe import Recipe
 from prunegap.training.run import TrainingPlan, TrainingState, train
@@ -28,7 +27,7 @@ def still_model() -> nn.Module:
 def standing_still(**settings: object) -> tuple[TrainingState, TrainingPlan]:
     recipe = Recipe(epochs=3, batch_size=16, learning_rate=0.0)
     model = still_model()
-    state = TrainingState(model, recipe.optimizer(model), dense_masks(model))
+    state = TrainingState(model, recipe.optimizer(model), {})
     return state, replace(TrainingPlan(recipe, FORMAT, group_names=("a", "b", "c")), **settings)  # pyright: ignore
 
 
@@ -129,7 +128,7 @@ def test_a_last_batch_of_one_example_does_not_stop_a_network_with_batch_norm():
     split = Split(torch.randint(256, (17, 3, 4, 4), dtype=torch.uint8), torch.arange(17) % 3, torch.zeros(17).long())
     model = CifarResNet((1, 1, 1), num_classes=3)
     recipe = Recipe(epochs=2, batch_size=16)
-    state = TrainingState(model, recipe.optimizer(model), dense_masks(model))
+    state = TrainingState(model, recipe.optimizer(model), {})
     entries = list(train(state, TrainingPlan(recipe, FORMAT), split, until=2))
     assert all(math.isfinite(entry.train_loss) for entry in entries)
 

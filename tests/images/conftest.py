@@ -4,7 +4,7 @@ import shutil
 import time
 
 import pytest
-from engine import ROOT, stage_image
+from engine import ROOT
 
 from prunegap.errors import UserError
 
@@ -17,8 +17,8 @@ RESTRICTED = {
 
 
 @pytest.fixture(scope="session")
-def lock(engine):
-    return stage_image()
+def lock(images):
+    return images
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def run(start):
 
     def to_its_end(image, *words, **settings):
         container = start(image, *words, **settings)
-        code = container.wait(timeout=300)["StatusCode"]
+        code = container.wait()["StatusCode"]
         return code, container.logs().decode()
 
     return to_its_end
@@ -58,12 +58,11 @@ def volume(engine):
 
 @pytest.fixture
 def until():
-    """Return a function that waits until a condition holds."""
+    """Return a function that waits until a condition holds of something that must live on till then."""
 
-    def wait(condition, seconds, what):
-        end = time.monotonic() + seconds
+    def wait(condition, lives, what):
         while not (found := condition()):
-            assert time.monotonic() < end, f"not within {seconds} s: {what()}"
+            assert lives(), f"ended before: {what()}"
             time.sleep(0.2)
         return found
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 import pytest
 from docker.errors import ImageNotFound
 from engine import ROOT
+from ports import free_port
 
 from pipelines.images import ImageLock, build_images, git_revision
 
@@ -20,12 +21,6 @@ storage: {{filesystem: {{rootdirectory: {folder}}}}}
 http: {{addr: "127.0.0.1:{port}"}}
 """
 PASSWORDS = "auth: {{htpasswd: {{realm: test, path: {path}}}}}\n"
-
-
-def free_port():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +53,13 @@ def registry(program, engine, tmp_path, until):
             process = subprocess.Popen([program, "serve", settings], stdout=log, stderr=log)
         address = f"127.0.0.1:{port}"
         started.append((process, address))
-        until(lambda: listening(port), 20, (tmp_path / "registry.log").read_text)
+        until(lambda: listening(port), lambda: process.poll() is None, (tmp_path / "registry.log").read_text)
         return address
 
     yield start
     for process, address in started:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait()
         forget(engine, address)
 
 
@@ -91,7 +86,7 @@ def test_a_pushed_image_is_pinned_by_the_registrys_digest_and_pulled_by_it(engin
         f"http://{address}/v2/some/place/objectstore/manifests/{tag}",
         headers={"Accept": "application/vnd.docker.distribution.manifest.v2+json"},
     )
-    with urllib.request.urlopen(asked, timeout=10) as answer:
+    with urllib.request.urlopen(asked) as answer:
         assert answer.headers["Docker-Content-Digest"] == image.digest
     assert image.reference == f"{repository}@{image.digest}"
     lock.write(tmp_path / "deep" / "images.lock.json")

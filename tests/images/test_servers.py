@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 pytestmark = pytest.mark.docker
 
+PATIENCE = 900  # seconds before the engine kills what it was asked to stop
 KEYS = {"AWS_ACCESS_KEY_ID": "a-test-key", "AWS_SECRET_ACCESS_KEY": "a-test-secret"}
 
 
@@ -21,6 +22,10 @@ def address(container, port):
 def health(container):
     container.reload()
     return container.attrs["State"]["Health"]["Status"]
+
+
+def runs(container):
+    return container.attrs["State"]["Status"] == "running"
 
 
 def s3(endpoint, secret=KEYS["AWS_SECRET_ACCESS_KEY"]):
@@ -38,18 +43,18 @@ def test_mlflow_answers_reports_healthy_and_refuses_unknown_hosts(start, lock, u
     server = start(
         lock.reference("mlflow"), ports={"5000/tcp": ("127.0.0.1", None)}, environment={"MLFLOW_WORKERS": "1"}
     )
-    until(lambda: health(server) == "healthy", 90, server.logs)
+    until(lambda: health(server) == "healthy", lambda: runs(server), server.logs)
     here = address(server, 5000)
-    with urllib.request.urlopen(f"{here}/health", timeout=10) as answer:
+    with urllib.request.urlopen(f"{here}/health") as answer:
         assert answer.read() == b"OK"
     search = f"{here}/api/2.0/mlflow/experiments/get-by-name?experiment_name=Default"
-    with urllib.request.urlopen(search, timeout=30) as answer:
+    with urllib.request.urlopen(search) as answer:
         assert b"mlflow-artifacts:" in answer.read()
     stranger = urllib.request.Request(search, headers={"Host": "mlflow.example:5000"})
     with pytest.raises(urllib.error.HTTPError, match="403") as refused:
-        urllib.request.urlopen(stranger, timeout=10)
+        urllib.request.urlopen(stranger)
     refused.value.close()
-    server.stop(timeout=30)
+    server.stop(timeout=PATIENCE)
     assert server.wait()["StatusCode"] in (0, 143)
 
 
@@ -63,16 +68,16 @@ def test_the_object_store_keeps_objects_for_those_who_have_the_keys(start, lock,
     mounts = {volume: {"bind": "/data", "mode": "rw"}}
     settings = {"ports": {"8333/tcp": ("127.0.0.1", None)}, "environment": KEYS, "volumes": mounts}
     server = start(lock.reference("objectstore"), **settings)
-    until(lambda: health(server) == "healthy", 30, server.logs)
+    until(lambda: health(server) == "healthy", lambda: runs(server), server.logs)
     client = s3(address(server, 8333))
     client.create_bucket(Bucket="mlflow")
     body = bytes(range(256)) * 40_000
     client.put_object(Bucket="mlflow", Key="runs/1/weights", Body=body)
     with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
         s3(address(server, 8333), "another").list_buckets()
-    server.stop(timeout=20)
+    server.stop(timeout=PATIENCE)
     again = start(lock.reference("objectstore"), **settings)
-    until(lambda: health(again) == "healthy", 30, again.logs)
+    until(lambda: health(again) == "healthy", lambda: runs(again), again.logs)
     client = s3(address(again, 8333))
     listed = [(entry["Key"], entry["Size"]) for entry in client.list_objects_v2(Bucket="mlflow")["Contents"]]
     assert listed == [("runs/1/weights", len(body))]

@@ -77,10 +77,15 @@ def test_stages_write_their_artifacts_to_the_volume_and_nothing_else(run, lock, 
 def test_sigterm_reaches_the_program_which_ends_with_143(start, lock, volume, until):
     words = ["acquire_dense", "--dataset", "dataset", "--dense-model", "stopped", "--epochs", "100000"]
     stopped = start(lock.reference("stage"), *words, volumes={volume: {"bind": "/workspace", "mode": "rw"}})
-    until(lambda: catches_sigterm(stopped), 60, stopped.logs)
-    stopped.stop(timeout=30)
+    until(lambda: catches_sigterm(stopped), lambda: runs(stopped), stopped.logs)
+    stopped.stop(timeout=900)
     assert stopped.wait()["StatusCode"] == 143
     assert "stopped" in stopped.logs().decode()
+
+
+def runs(container):
+    container.reload()
+    return container.status == "running"
 
 
 def catches_sigterm(container):

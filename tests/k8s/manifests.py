@@ -22,9 +22,7 @@ PLATFORM_NAMESPACE = "prunegap"
 def build(kustomization: Path) -> list[Document]:
     """Everything a kustomization makes, in its order."""
     assert KUBECTL is not None
-    done = subprocess.run(
-        [KUBECTL, "kustomize", str(kustomization)], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = subprocess.run([KUBECTL, "kustomize", str(kustomization)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert not done.stderr, f"{kustomization}: kustomize warns: {done.stderr}"
     return list(yaml.safe_load_all(done.stdout))

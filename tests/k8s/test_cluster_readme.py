@@ -31,7 +31,7 @@ def line_with(words: str) -> str:
 
 def run(command: str, folder: Path) -> str:
     return subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", command], cwd=folder, check=True, capture_output=True, text=True, timeout=60
+        ["bash", "-euo", "pipefail", "-c", command], cwd=folder, check=True, capture_output=True, text=True
     ).stdout
 
 

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,8 +14,7 @@ from pathlib import Path
 import pytest
 from k8s.conftest import Built
 from k8s.manifests import Document, settings_of, workloads
-
-PATIENCE = 120  # seconds until the server answers
+from ports import free_port
 
 
 def arguments(documents: list[Document]) -> list[str]:
@@ -30,7 +28,7 @@ def arguments(documents: list[Document]) -> list[str]:
 def status(port: int, path: str, host: str) -> int:
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers={"Host": host})
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request) as answer:
             return answer.status
     except urllib.error.HTTPError as refusal:
         with refusal:
@@ -47,9 +45,7 @@ def answers(port: int) -> bool:
 @pytest.fixture(scope="module")
 def port(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     folder: Path = tmp_path_factory.mktemp("mlflow")
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        number = taken.getsockname()[1]
+    number = free_port()
     here = {
         "--host": "127.0.0.1",
         "--port": str(number),
@@ -64,15 +60,13 @@ def port(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(program, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
-        deadline = time.monotonic() + PATIENCE
         while not answers(number):
             assert server.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline, (folder / "log").read_text()
             time.sleep(0.3)
         yield number
     finally:
         os.killpg(server.pid, signal.SIGTERM)
-        server.wait(timeout=30)
+        server.wait()
 
 
 def test_every_name_of_the_manifest_is_answered_and_no_other(port: int, built: Built) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from mlflow_server import Server
+from shared import once, shared_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
@@ -29,9 +29,7 @@ def program():
         # A laptop's environment: nothing of an MLflow or a pipeline run around the tests.
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW_", "PRUNEGAP_", "KFP_", "AWS_"))}
         before = processor_seconds()
-        ended = subprocess.run(
-            command, cwd=folder, env=kept | (env or {}), capture_output=True, text=True, check=False, timeout=500
-        )
+        ended = subprocess.run(command, cwd=folder, env=kept | (env or {}), capture_output=True, text=True, check=False)
         lines = ended.stderr.strip().splitlines()
         return SimpleNamespace(
             code=ended.returncode,
@@ -49,16 +47,9 @@ def program():
 @pytest.fixture(scope="session")
 def smoke_here(program, tmp_path_factory):
     """Return the workspace of ``prunegap run experiments/smoke.yaml``."""
-    workspace = tmp_path_factory.mktemp("smoke") / "ws"
-    ended = program("prunegap", "run", "experiments/smoke.yaml", "--workspace", workspace, "--no-tracking")
-    assert ended.code == 0, ended.err
-    return workspace
 
+    def run(folder):
+        ended = program("prunegap", "run", "experiments/smoke.yaml", "--workspace", folder / "ws", "--no-tracking")
+        assert ended.code == 0, ended.err
 
-@pytest.fixture(scope="session")
-def mlflow_server(tmp_path_factory):
-    """Yield a running MLflow server."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    running = Server(folder, str(folder / "files")).start()
-    yield running
-    running.kill()
+    return once(shared_folder(tmp_path_factory) / "smoke", run) / "ws"

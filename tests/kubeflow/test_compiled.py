@@ -194,7 +194,16 @@ def test_the_number_of_seeds_at_a_time_can_be_limited(tmp_path):
     assert policies == [{"parallelismLimit": 2}]
 
 
-def test_a_method_called_like_a_stage_is_refused():
-    experiment = read_experiment(ROOT / "experiments/smoke.yaml", ["methods=[{method: nft, label: finetune}]"])
-    with pytest.raises(UserError, match="method finetune: is called like a stage; give it another label"):
-        build_pipeline(experiment, DIGEST, PROFILES["cpu"])
+def test_a_pipeline_has_an_input_for_every_parameter_of_its_own_of_every_method(tmp_path):
+    methods = "methods=[nft,{method: ceag, label: CEAG-1, buffer_size: 3},{method: ceag, label: 2nd, buffer_size: 4}]"
+    experiment = read_experiment(ROOT / "experiments/smoke.yaml", [methods])
+    pipeline = build_pipeline(experiment, DIGEST, PROFILES["cpu"])
+    assert {"ceag_1_buffer_size", "method_2nd_buffer_size"} <= set(pipeline.component_spec.inputs or {})
+
+
+def test_two_inputs_of_one_name_are_never_one():
+    """Past the experiment's own check, which refuses this."""
+    experiment = read_experiment(ROOT / "experiments/smoke.yaml", ["methods=[{method: ceag, buffer_size: 3}]"])
+    twice = experiment.model_copy(update={"methods": experiment.methods * 2})
+    with pytest.raises(ValueError, match="two inputs 'ceag_buffer_size'"):
+        build_pipeline(twice, DIGEST, PROFILES["cpu"])

@@ -6,11 +6,11 @@ import sys
 import threading
 import time
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
-from engine import stage_image
+from docker.errors import APIError
 from recipes import recipe
 from same_figures import figures, models
 
@@ -22,15 +22,16 @@ LONGER = ("prune.finetune_epochs=12", "seeds=[0]", "methods=[{method: ceag, dual
 
 
 @pytest.fixture(scope="module")
-def image(engine):
-    return stage_image().reference("stage")
+def image(images):
+    return images.reference("stage")
 
 
 @pytest.fixture
 def folder(tmp_path):
-    # The image's own user must get through to it.
-    for path in (tmp_path, *tmp_path.parents[:2]):
-        path.chmod(0o755)
+    for path in (tmp_path, *tmp_path.parents):
+        mode = path.stat().st_mode
+        if mode & 0o055 != 0o055:  # the image's own user must get through to it
+            path.chmod(mode | 0o055)
     return tmp_path / "run"
 
 
@@ -43,20 +44,23 @@ class Watcher(threading.Thread):
         self.seen, self.stopped, self.ended = {}, threading.Event(), threading.Event()
 
     def run(self):
-        while not self.stopped.is_set():
-            for container in self.client.containers.list(ignore_removed=True):
-                if all(mount["Source"] != self.folder for mount in container.attrs["Mounts"]):
-                    continue
-                if container.id not in self.seen:
-                    self.seen[container.id] = container.attrs
-                self.act(container)
-            time.sleep(0.1)
-        self.client.close()
-        self.ended.set()
+        try:
+            while not self.stopped.is_set():
+                for container in self.client.containers.list(ignore_removed=True):
+                    if all(mount["Source"] != self.folder for mount in container.attrs["Mounts"]):
+                        continue
+                    if container.id not in self.seen:
+                        self.seen[container.id] = container.attrs
+                    with suppress(APIError):  # it may have ended since
+                        self.act(container)
+                time.sleep(0.05)
+        finally:
+            self.client.close()
+            self.ended.set()
 
     def stop(self):
         self.stopped.set()
-        self.ended.wait(20)
+        self.ended.wait()
 
 
 def there():
@@ -164,10 +168,10 @@ def test_an_interrupt_leaves_no_container_behind(image, folder, stage):
     watcher = Watcher(folder, lambda container: task_of(container.attrs) == stage and caught.set())
     watcher.start()
     process = subprocess.Popen([BIN / "prunegap-pipelines", *words], stderr=subprocess.PIPE, text=True, env=os.environ)
-    assert caught.wait(120)
-    time.sleep(0.5)
+    while not caught.wait(0.1):
+        assert process.poll() is None, process.communicate()
     process.terminate()
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate()
     watcher.stop()
     assert process.returncode == 143, said
     assert "Traceback" not in said

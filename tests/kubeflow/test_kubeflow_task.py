@@ -121,3 +121,19 @@ def test_of_many_metrics_the_largest_families_are_left_out_first():
     shown = shown_metrics(groups | whole)
     assert set(shown) == {name for name in groups if name.startswith("excess")} | {"train/accuracy", "test/accuracy"}
     assert shown_metrics({"a": 1.0}) == {"a": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("given", "step"),
+    [
+        ("finetune-sparsity90-seed0.0-ceag", "finetune-sparsity90-seed0-ceag"),
+        ("finetune-sparsity98.5-seed12.0-x-seed1.0", "finetune-sparsity98.5-seed12-x-seed1.0"),
+        ("finetune-sparsity90-seed0-x-seed1.0", "finetune-sparsity90-seed0-x-seed1.0"),
+        ("prune-sparsity1e-05-seed3.0", "prune-sparsity1e-05-seed3"),
+        ("acquire_dense-seed3.0", "acquire_dense-seed3"),
+        ("compare", "compare"),
+    ],
+)
+def test_only_the_seed_of_a_steps_name_is_made_whole(given, step, tmp_path):
+    told = executor_input(tmp_path, {"step": given})
+    assert TaskInput.parse(json.dumps(told)).step == step

@@ -103,10 +103,10 @@ def test_an_unchanged_task_is_not_run_again_and_a_changed_one_is_with_what_follo
 
 
 @pytest.mark.slow
-def test_a_failed_stage_fails_the_run_says_why_and_its_mlflow_run_is_closed(program, tmp_path, mlflow_server):
+def test_a_failed_stage_fails_the_run_says_why_and_its_mlflow_run_is_closed(program, tmp_path, server):
     folder = tmp_path / "run"
     wrong = ("--set", "prepare_data.source=class_folders", "--set", "prepare_data.location=gone")
-    tracked = {"MLFLOW_TRACKING_URI": mlflow_server.uri, "PRUNEGAP_PIPELINE_RUN": "failing"}
+    tracked = {"MLFLOW_TRACKING_URI": server.uri, "PRUNEGAP_PIPELINE_RUN": "failing"}
     ended = program(*SMOKE, "--folder", folder, *wrong, env=tracked)
     assert ended.code == 1
     assert ended.last.startswith("error: prepare_data: failed with exit code 1: error: ")
@@ -117,7 +117,7 @@ def test_a_failed_stage_fails_the_run_says_why_and_its_mlflow_run_is_closed(prog
     assert log.read_text().strip().splitlines()[-1].startswith("error: ")
     assert not list(folder.glob("prunegap-smoke-*/acquire-dense"))
     assert "close-run: done" in ended.lines, "the exit handler runs after a failure too"
-    seen = View(mlflow_server.uri, "smoke")
+    seen = View(server.uri, "smoke")
     assert seen.parent().info.status == "FAILED"
     assert {run.info.run_name: run.info.status for run in seen.runs()} == {
         seen.parent().info.run_name: "FAILED",
@@ -136,9 +136,11 @@ def test_an_interrupt_stops_the_processes_of_a_loop_too(tmp_path):
         said.append(line.strip())
         if sum(line.startswith("prune-") for line in said) == 2:
             break
-    time.sleep(3)
+    while len(list(folder.glob("checkpoints/*/*.checkpoint"))) < 2:  # both are in the middle
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    _, rest = process.communicate(timeout=30)
+    _, rest = process.communicate()
     assert process.returncode == 143, rest
     assert "Traceback" not in rest
     assert "finetune" not in rest

@@ -1,18 +1,20 @@
 """Truth: what arrives at an HTTP server from kfp's own client, and what its answers make the program say."""
 
 import json
-import socket
 import time
+from urllib.request import urlopen
 
 import pytest
 from google.protobuf import json_format
 from kubeflow_api import KubeflowApi
 from messages import messages
+from ports import free_port
 from recipes import recipe
 from walk import DIGEST
 
 from pipelines.submit import Target, mlflow_link, wait
 from prunegap.errors import UserError
+from prunegap.tracking.mlflow_client import connect
 
 
 @pytest.fixture
@@ -138,15 +140,14 @@ def test_what_the_server_refuses_is_said_in_plain_words(program, api, refused, w
     assert not api.runs
 
 
-def test_a_host_that_is_not_there_or_no_address_is_named():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    began = time.monotonic()
+def test_a_host_that_is_not_there_or_no_address_is_named(monkeypatch):
+    port, slept = free_port(), []
+    monkeypatch.setattr(time, "sleep", slept.append)
     with pytest.raises(
         UserError, match=rf"http://127.0.0.1:{port}: the Kubeflow API cannot be reached \(.*refused.*\); check"
     ):
         Target(f"http://127.0.0.1:{port}").connect()
-    assert time.monotonic() - began < 10
+    assert sum(slept) < 10, "no waiting for what is not there"
     with pytest.raises(UserError, match=r"--host localhost:8080: must be an address with http:// or https://"):
         Target("localhost:8080").connect()
 
@@ -163,7 +164,7 @@ def test_waiting_survives_a_short_outage_and_ends_when_the_run_was_canceled(api)
     client = target.connect()
     api.answers = [{"state": "RUNNING"}, {"state": "CANCELED", "error": {"message": "terminated by anna"}}]
     with pytest.raises(UserError, match="the run canceled: terminated by anna; its logs: "):
-        wait(client, target, "r-1", timeout=60, say=print, pause=0.01)
+        wait(client, target, "r-1", timeout=3600, say=print, pause=0.01)
     api.answers = [{"state": "RUNNING"}]
     with pytest.raises(UserError, match=r"run r-1: not done after 0 s; it goes on: .*; wait longer with --timeout"):
         wait(client, target, "r-1", timeout=0.05, say=print, pause=0.01)
@@ -174,7 +175,7 @@ def test_a_token_that_expires_while_waiting_is_said_and_the_run_goes_on(api):
     client = target.connect()
     api.answers = [{"state": "RUNNING"}, (401, {"message": "expired"})]
     with pytest.raises(UserError, match=r"expired\); get a new one .*; the run goes on: http"):
-        wait(client, target, "r-1", timeout=60, say=print, pause=0.01)
+        wait(client, target, "r-1", timeout=3600, say=print, pause=0.01)
 
 
 def test_a_pending_task_tells_where_to_look(api, monkeypatch):
@@ -183,7 +184,7 @@ def test_a_pending_task_tells_where_to_look(api, monkeypatch):
     pending = {"state": "RUNNING", "run_details": {"task_details": [task("prune", "PENDING")]}}
     api.answers = [pending, pending, pending, pending, {"state": "SUCCEEDED"}]
     said = []
-    wait(target.connect(), target, "r-1", timeout=60, say=said.append, pause=0.02)
+    wait(target.connect(), target, "r-1", timeout=3600, say=said.append, pause=0.02)
     assert said[0] == "prune: pending"
     assert "`kubectl describe pod pod-prune` says why (an image that cannot be pulled, a missing secret" in said[1]
     assert len(said) == 2
@@ -194,4 +195,46 @@ def test_the_link_to_mlflow_says_how_to_find_the_run_if_the_server_is_down(monke
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     assert mlflow_link("smoke", "r-1").startswith(
         "the run tagged prunegap.pipeline_run = r-1 in experiment smoke (http"
+    )
+
+
+def opened(server, experiment, run_id):
+    """Make the parent run of a pipeline run, and a step's within it; return the experiment's and the parent's id."""
+    client = connect(server.uri)
+    known = client.get_experiment_by_name(experiment)
+    experiment_id = known.experiment_id if known else client.create_experiment(experiment)
+    tags = {"prunegap.pipeline_run": run_id}
+    client.create_run(experiment_id, tags=tags | {"prunegap.stage": "prune"})
+    return experiment_id, client.create_run(experiment_id, tags=tags | {"prunegap.stage": "pipeline"}).info.run_id
+
+
+def test_the_link_to_mlflow_is_the_page_of_the_very_run(program, api, mlflow_server):
+    opened(mlflow_server, "smoke", "another-run")
+    experiment_id, run_id = opened(mlflow_server, "smoke", "r-1")
+    ended = submit(program, api, env={"MLFLOW_TRACKING_URI": f"{mlflow_server.uri}/"})
+    assert ended.code == 0, ended.err
+    assert ended.out.splitlines() == [
+        f"Kubeflow: {api.host}/#/runs/details/r-1",
+        f"MLflow: {mlflow_server.uri}/#/experiments/{experiment_id}/runs/{run_id}",
+    ]
+    with urlopen(f"{mlflow_server.uri}/api/2.0/mlflow/runs/get?run_id={run_id}") as answer:
+        run = json.load(answer)["run"]
+    assert run["info"]["experiment_id"] == experiment_id
+    assert {"key": "prunegap.pipeline_run", "value": "r-1"} in run["data"]["tags"]
+
+
+def test_the_link_to_mlflow_shows_no_password(mlflow_server, monkeypatch):
+    experiment_id, run_id = opened(mlflow_server, "secret", "r-2")
+    address = mlflow_server.uri.removeprefix("http://")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://anna:secret-word@{address}")
+    assert mlflow_link("secret", "r-2") == f"http://anna@{address}/#/experiments/{experiment_id}/runs/{run_id}"
+
+
+@pytest.mark.parametrize("experiment", ["smoke", "never-run"])
+def test_a_run_that_mlflow_does_not_have_yet_is_said_so(mlflow_server, monkeypatch, experiment):
+    opened(mlflow_server, "smoke", "another-run")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server.uri)
+    assert mlflow_link(experiment, "r-9") == (
+        f"the run tagged prunegap.pipeline_run = r-9 in experiment {experiment} ({mlflow_server.uri} does not have it "
+        "yet)"
     )

@@ -7,8 +7,9 @@ from torch import nn
 from prunegap.errors import UserError
 from prunegap.models.cifar_resnet import CifarResNet
 from prunegap.models.small_cnn import SmallCnn
-from prunegap.models.state import classifier_name, load_state
+from prunegap.models.state import load_state
 from prunegap.models.torchvision_models import torchvision_model
+from prunegap.models.trace import classifier_names
 
 
 def test_a_state_is_copied_not_shared():
@@ -52,11 +53,11 @@ def test_an_error_names_the_first_layers_that_do_not_fit_and_changes_nothing():
 )
 def test_the_classifier_of_torchvisions_models_is_found(name, expected):
     with torch.device("meta"):
-        model = torchvision_model(name, 5, 3)
-    assert classifier_name(model) == expected
+        model = torchvision_model(name, 5, 3, 64)
+        assert classifier_names(model, torch.zeros(2, 3, 32, 32)) == (expected,)
     assert model.get_submodule(expected).out_features == 5
 
 
 def test_a_model_without_layers_has_no_classifier():
-    with pytest.raises(UserError, match="ReLU has no convolution or linear layer"):
-        classifier_name(nn.ReLU())
+    with pytest.raises(UserError, match="ReLU: no layer with weights lies between its images and its scores"):
+        classifier_names(nn.ReLU(), torch.zeros(2, 3, 8, 8))

@@ -11,7 +11,7 @@ from pipeline.program import Ended, Program
 from pipeline.workspaces import half_written, snapshot, weights, write_experiment
 from safetensors.torch import load_file, save_file
 
-from prunegap.artifacts.manifest import sha256_of
+from prunegap.digests import sha256_of
 
 CELL = "sparsity80-seed0"
 MADE_AGAIN = "and run the stage that wrote it, or the whole run, again"
@@ -42,7 +42,8 @@ def flags(steps: Path, tmp_path: Path) -> Flags:
     return words
 
 
-FINETUNE = ("dataset", "dense_model", "baseline", "sparse_model", "finetuned_model", "history")
+PRUNE = ("dataset", "dense_model", "baseline", "sparse_model", "history")
+FINETUNE = ("dataset", "baseline", "sparse_model", "finetuned_model", "history")
 
 
 def refused(ended: Ended, folder: Path) -> str:
@@ -181,9 +182,9 @@ def test_an_artifact_never_replaces_what_is_not_an_artifact_of_its_kind(
     line = refused(program("prepare_data", "--dataset", mine / "thesis.txt"), tmp_path)
     assert line.endswith("thesis.txt: is there and no artifact, a dataset would replace it; name a new folder")
     dense = steps / "acquire_dense/dense_model"
-    line = refused(program("prune", *flags("dataset", "dense_model", sparse_model=dense)), tmp_path)
+    line = refused(program("prune", *flags(*PRUNE, sparse_model=dense)), tmp_path)
     assert line == f"{dense}: holds a dense_model artifact, a sparse_model would replace it; name another folder"
-    both = flags("dataset", "dense_model", "baseline", "sparse_model", finetuned_model=mine / "x", history=mine / "x")
+    both = flags("dataset", "baseline", "sparse_model", finetuned_model=mine / "x", history=mine / "x")
     assert refused(program("finetune", *both), tmp_path) == (
         f"{mine / 'x'}: given for two artifacts; name a folder for each"
     )
@@ -192,13 +193,13 @@ def test_an_artifact_never_replaces_what_is_not_an_artifact_of_its_kind(
 
 
 def test_a_value_out_of_range_is_refused_by_flag(program: Program, flags: Flags, tmp_path: Path) -> None:
-    words = flags("dataset", "dense_model", sparse_model=tmp_path / "new/sparse_model")
+    words = flags(*PRUNE, sparse_model=tmp_path / "new/sparse_model")
     ended = program("prune", *words, "--sparsity", 1.5, "--rule", "globl", "--gmp-epochs", "few", "--milestones", "a,2")
     assert ended.code == 1
     assert sorted(ended.error_lines) == [
         "--gmp-epochs: must be a whole number, got 'few'",
         "--milestones: must be a number, got 'a'",
-        "--rule: must be 'layerwise' or 'global', got 'globl'",
+        "--rule: pruning rule 'globl' is not known; did you mean 'global'?",
         "--sparsity: must be < 1, got '1.5'",
     ]
     ended = program("finetune", *flags(*FINETUNE), "--method", "ceagg")
@@ -213,7 +214,7 @@ def test_early_stopping_without_held_out_examples_is_refused(
     for words in (
         ("prepare_data", "--dataset", data),
         ("measure_baseline", *flags("dense_model", dataset=data, baseline=baseline)),
-        ("prune", *flags("dense_model", dataset=data, sparse_model=sparse), "--gmp-epochs", 0),
+        ("prune", *flags(*PRUNE, dataset=data, baseline=baseline, sparse_model=sparse), "--gmp-epochs", 0),
     ):
         assert program(*words).code == 0
     given = flags(*FINETUNE, dataset=data, baseline=baseline, sparse_model=sparse)
@@ -229,7 +230,7 @@ def test_an_unreadable_manifest_and_a_damaged_checkpoint_are_named(
 ) -> None:
     dense = steps / "acquire_dense/dense_model"
     (dense / "manifest.json").write_text("{")
-    line = refused(program("finetune", *flags(*FINETUNE)), tmp_path)
+    line = refused(program("prune", *flags(*PRUNE, sparse_model=tmp_path / "new/sparse_model")), tmp_path)
     assert line.startswith(f"{dense / 'manifest.json'}: unreadable manifest (")
     checkpoint = dense.with_name("dense_model.checkpoint")
     checkpoint.write_bytes(b"half")

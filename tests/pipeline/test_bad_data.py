@@ -11,7 +11,7 @@ from PIL import Image
 from pipeline.program import Ended, Program
 from pipeline.workspaces import half_written, write_experiment
 
-from prunegap.artifacts.dataset import load_dataset
+from prunegap.artifacts.dataset import Dataset
 
 PICTURES = 60
 Table = Callable[..., None]
@@ -85,7 +85,7 @@ def test_an_image_that_cannot_be_read_stops_the_run_or_is_listed_and_skipped(
     dataset = tmp_path / "run/steps/prepare_data/dataset"
     listed = list(csv.reader((dataset / "bad_rows.csv").read_text().splitlines()))
     assert listed == [["name", "reason"], ["03.png", "not an image"], ["04.png", "no such file"]]
-    assert sum(len(split) for split in load_dataset(dataset).splits.values()) == PICTURES - 2
+    assert sum(len(split) for split in Dataset.load(dataset).data.splits.values()) == PICTURES - 2
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def test_the_comparison_begins_with_the_columns_of_the_published_results(finishe
 def test_all_methods_of_a_seed_and_sparsity_start_from_the_same_pruned_state(finished_grid: Path) -> None:
     made = manifests(finished_grid)
     starts = {
-        cell: {made[f"finetune-{cell}-{label}/finetuned_model"].inputs["sparse_model"] for label in LABELS}
+        cell: {made[f"finetune-{cell}-{label}/finetuned_model"].identity.inputs["sparse_model"] for label in LABELS}
         for cell in CELLS
     }
     assert all(start == {made[f"prune-{cell}/sparse_model"].digest} for cell, start in starts.items())
@@ -63,7 +63,7 @@ def test_a_sparsity_brings_its_own_tolerance_to_fine_tuning_evaluation_and_repor
     made = manifests(finished_grid)
     for name, manifest in made.items():
         if manifest.kind in {"finetuned_model", "history", "evaluation"}:
-            assert manifest.parameters["tolerance"] == (0.3 if "sparsity80" in name else 0.04)
+            assert manifest.identity.parameters["tolerance"] == (0.3 if "sparsity80" in name else 0.04)
     assert {(row["sparsity_percent"], row["tolerance_percent"]) for row in comparison(finished_grid)} == {
         ("80", "30"),
         ("95", "4"),
@@ -73,7 +73,9 @@ def test_a_sparsity_brings_its_own_tolerance_to_fine_tuning_evaluation_and_repor
 def test_the_same_method_twice_differs_by_its_label_and_its_settings(finished_grid: Path) -> None:
     made, files = manifests(finished_grid), weights(finished_grid)
     for cell in CELLS:
-        buffers = {label: made[f"finetune-{cell}-{label}/history"].parameters["buffer_size"] for label in LABELS}
+        buffers = {
+            label: made[f"finetune-{cell}-{label}/history"].identity.parameters["buffer_size"] for label in LABELS
+        }
         assert (buffers["ceag"], buffers["ceag_k5"]) == (40, 5)
     ends = {label: files[f"steps/finetune-{CELLS[0]}-{label}/finetuned_model/weights.safetensors"] for label in LABELS}
     assert ends["nft"] != ends["ceag"] != ends["ceag_k5"]
@@ -139,11 +141,11 @@ def test_dense_seeds_per_seed_train_a_dense_model_a_seed(program: Program, works
     assert ended.steps("up to date") == ["prepare_data"]
     made = manifests(workspace)
     dense = [made[f"acquire_dense-seed{seed}/dense_model"] for seed in (0, 1)]
-    assert [model.parameters["seed"] for model in dense] == [0, 1]
+    assert [model.identity.parameters["seed"] for model in dense] == [0, 1]
     assert dense[0].files["weights.safetensors"] != dense[1].files["weights.safetensors"]
     for seed, model in enumerate(dense):
-        assert made[f"prune-sparsity80-seed{seed}/sparse_model"].inputs["dense_model"] == model.digest
-        assert made[f"evaluate-sparsity80-seed{seed}-nft/evaluation"].inputs["dense_model"] == model.digest
+        assert made[f"prune-sparsity80-seed{seed}/sparse_model"].identity.inputs["dense_model"] == model.digest
+        assert made[f"measure_baseline-seed{seed}/baseline"].identity.inputs["dense_model"] == model.digest
 
 
 def test_another_process_in_another_workspace_finds_the_same_bits_and_figures(
@@ -208,7 +210,7 @@ def test_stages_called_one_by_one_by_flags_make_what_the_pipeline_makes(
         for port in stage.outputs:
             ours = check(folder / port.name, port.kind)
             theirs = check(finished / "steps" / steps.get(stage.name, stage.name) / port.name, port.kind)
-            assert ours.parameters == theirs.parameters
+            assert ours.identity.parameters == theirs.identity.parameters
             with_seconds = {"model.json", "history.json", "evaluation.json"}
             assert {n: h for n, h in ours.files.items() if n not in with_seconds} == {
                 n: h for n, h in theirs.files.items() if n not in with_seconds

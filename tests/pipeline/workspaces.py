@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from prunegap.artifacts.manifest import Manifest, sha256_of
+from prunegap.artifacts.manifest import Manifest, manifest_at
+from prunegap.digests import sha256_of
 
 METHODS = ["nft", "nft_es", "el_rb", "ceag"]
 
@@ -40,7 +41,7 @@ def write_experiment(folder: Path, **changes) -> Path:
 def manifests(workspace: Path) -> dict[str, Manifest]:
     """Manifest of every artifact, by ``step/output``."""
     found = sorted(workspace.glob("steps/*/*/manifest.json"))
-    return {f"{path.parent.parent.name}/{path.parent.name}": Manifest(**json.loads(path.read_text())) for path in found}
+    return {f"{path.parent.parent.name}/{path.parent.name}": manifest_at(path.parent) for path in found}
 
 
 def weights(workspace: Path) -> dict[str, str]:

@@ -1,15 +1,14 @@
 """Evaluations and histories of a simulated pruning: drawn outcomes, figures from ``prunegap.gaps``."""
 
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 import torch
 
-from prunegap.artifacts.evaluation import Evaluation, GroupResult, SplitResult
+from prunegap.artifacts.evaluation import Evaluation, SplitResult, split_result
 from prunegap.artifacts.history import EpochEntry, History, StepTrace
-from prunegap.gaps import GapReport, Outcomes, compare_outcomes
+from prunegap.gaps import Outcomes, compare_outcomes, group_statistics, overall_statistics, quantity_of
 
 METHOD_HARM = {"nft": 0.12, "el_rb": 0.07, "ceag": 0.02}
 
@@ -18,48 +17,6 @@ def _outcomes(draw: np.random.Generator, accuracy: np.ndarray) -> Outcomes:
     correct = torch.from_numpy(draw.random(len(accuracy)) < accuracy)
     loss = torch.from_numpy(draw.gamma(2.0, 0.2, len(accuracy))) + (~correct).double()
     return Outcomes(correct.long(), loss, correct)
-
-
-def _optional(value: torch.Tensor) -> float | None:
-    return None if math.isnan(value.item()) else value.item()
-
-
-def split_result(report: GapReport, names: Sequence[str], tolerance: float) -> SplitResult:
-    """The record of one split from its gap report."""
-    groups = tuple(
-        GroupResult(
-            name,
-            int(report.dense.group_count[index]),
-            *(
-                _optional(values[index])
-                for values in (
-                    report.dense.group_accuracy,
-                    report.sparse.group_accuracy,
-                    report.dense.group_loss,
-                    report.sparse.group_loss,
-                    report.group_gap,
-                    report.excess_gap,
-                    report.group_churn,
-                    report.excessive_loss,
-                )
-            ),
-        )
-        for index, name in enumerate(names)
-    )
-    return SplitResult(
-        dense_accuracy=report.dense.accuracy.item(),
-        accuracy=report.sparse.accuracy.item(),
-        dense_loss=report.dense.loss.item(),
-        loss=report.sparse.loss.item(),
-        overall_gap=report.overall_gap.item(),
-        max_psi=report.max_psi.item(),
-        psi_pw=report.psi_pw.item(),
-        churn=report.churn.item(),
-        excessive_loss_spread=report.excessive_loss_spread.item(),
-        group_accuracy_spread=report.group_accuracy_spread.item(),
-        feasible=report.max_psi.item() <= tolerance,
-        groups=groups,
-    )
 
 
 def simulated_evaluations(
@@ -88,8 +45,8 @@ def simulated_evaluations(
                     base = np.full(len(share), 0.97 if split == "train" else 0.85)
                     dense = _outcomes(draw, base)
                     sparse = _outcomes(draw, base - harm * (0.3 + 2 * share**2))
-                    report = compare_outcomes(dense, sparse, groups, count)
-                    results[split] = split_result(report, names, tolerance)
+                    measures = compare_outcomes(dense, sparse, groups, count)
+                    results[split] = split_result(measures, names, tolerance)
                 made.append(
                     Evaluation(
                         dataset="faces",
@@ -100,8 +57,12 @@ def simulated_evaluations(
                         sparsity=sparsity,
                         achieved_sparsity=sparsity + 0.001 * seed,
                         method=method,
+                        label="",
+                        summary=f"What {method} does.",
                         tolerance=tolerance,
                         seconds=100.0 + 10 * place + seed,
+                        overall_quantities=tuple(map(quantity_of, overall_statistics())),
+                        group_quantities=tuple(map(quantity_of, group_statistics())),
                         splits=results,
                     )
                 )
@@ -133,7 +94,8 @@ def simulated_history(
         trail.append([float(value) for value in multipliers])
     trace = StepTrace((*names, "maximum"), tuple(range(steps)), rows, trail)
     entry = EpochEntry(5, 0.01, sparsity, 0.4, 0.9, None, {}, {}, 0.0, 1.0)
-    return History(method, seed, sparsity, tolerance, (entry,), trace)
+    measures = "loss" if method.startswith("el") else "accuracy"
+    return History(method, seed, sparsity, tolerance, (entry,), trace, measures=measures)
 
 
 @pytest.fixture

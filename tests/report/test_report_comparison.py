@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from prunegap.errors import UserError
-from prunegap.report.comparison import summarise, write_comparison_csv
+from prunegap.estimate import Estimate
+from prunegap.report.comparison import row_metrics, summarise, write_comparison_csv
 from prunegap.report.groups import write_group_results_csv
 
 PUBLISHED_HEADER = (
@@ -45,8 +46,8 @@ def test_every_mean_and_sample_standard_deviation_equals_numpy(simulate):
         assert row.seeds == (3, 1, 4, 7)
         for split in ("train", "test"):
             for name in FIGURES:
-                values = np.array([getattr(run.splits[split], name) for run in runs])
-                figure = getattr(row.splits[split], name)
+                values = np.array([run.splits[split].value(name) for run in runs])
+                figure = row.splits[split][name]
                 assert figure.mean == pytest.approx(values.mean(), abs=1e-12)
                 assert figure.sd == pytest.approx(values.std(ddof=1), abs=1e-12)
                 assert figure.count == 4
@@ -64,7 +65,8 @@ def test_a_method_is_feasible_by_the_mean_over_seeds_and_not_by_a_vote(simulate)
     low, high, low_too = simulate(methods=("ceag",))
 
     def with_max_psi(run, value):
-        train = replace(run.splits["train"], max_psi=value, feasible=value <= run.tolerance)
+        overall = {**run.splits["train"].overall, "max_psi": Estimate(value)}
+        train = replace(run.splits["train"], overall=overall, feasible=value <= run.tolerance)
         return replace(run, splits={**run.splits, "train": train})
 
     mostly = [with_max_psi(low, 0.01), with_max_psi(high, 0.09), with_max_psi(low_too, 0.02)]
@@ -82,16 +84,36 @@ def test_the_csv_starts_with_the_published_columns_and_holds_percent(simulate, t
     assert len(set(header.split(","))) == len(header.split(","))
     for row, line in zip(rows, read(tmp_path / "comparison.csv"), strict=True):
         assert (line["sparsity_percent"], line["tolerance_percent"], line["seeds"]) == ("92.5", "3", "3")
-        assert line["feasible_on_train"] == ("yes" if row.splits["train"].max_psi.mean <= 0.03 else "no")
+        assert line["feasible_on_train"] == ("yes" if row.splits["train"]["max_psi"].mean <= 0.03 else "no")
         for split in ("train", "test"):
             for name in FIGURES:
                 scale = 1 if "loss" in name else 100
-                figure = getattr(row.splits[split], name)
+                figure = row.splits[split][name]
+                assert figure.sd is not None
                 assert float(line[f"{split}_{name}"]) == pytest.approx(scale * figure.mean, abs=6e-4)
                 assert float(line[f"{split}_{name}_sd"]) == pytest.approx(scale * figure.sd, abs=6e-4)
         assert float(line["seconds"]) == pytest.approx(row.seconds.mean, abs=1e-3)
         assert float(line["achieved_sparsity_percent"]) == pytest.approx(92.6)
         assert line["validation_accuracy"] == ""
+
+
+def test_a_label_is_the_name_in_rows_and_files_and_keeps_runs_of_one_method_apart(simulate, tmp_path):
+    plain = simulate(methods=("ceag",))
+    labelled = [replace(run, label="ceag_k5") for run in plain]
+    rows = summarise([*plain, *labelled])
+    assert [(row.method, row.label, row.shown_name, len(row.seeds)) for row in rows] == [
+        ("ceag", "", "ceag", 3),
+        ("ceag", "ceag_k5", "ceag_k5", 3),
+    ]
+    write_comparison_csv(rows, tmp_path / "comparison.csv")
+    assert [line["method"] for line in read(tmp_path / "comparison.csv")] == ["ceag", "ceag_k5"]
+    write_group_results_csv(labelled, tmp_path / "group_results.csv")
+    assert {line["method"] for line in read(tmp_path / "group_results.csv")} == {"ceag_k5"}
+    assert row_metrics(rows[1]).keys() == {
+        f"ceag_k5_90/{split}_{name}"
+        for split in ("train", "test")
+        for name in ("accuracy", "max_psi", "psi_pw", "churn")
+    }
 
 
 def test_one_seed_leaves_standard_deviations_blank(simulate, tmp_path):
@@ -113,7 +135,8 @@ def test_a_split_that_was_not_evaluated_is_blank(simulate, tmp_path):
 
 def test_no_figure_is_written_as_minus_zero(simulate, tmp_path):
     (run,) = simulate(methods=("nft",), seeds=(0,))
-    test = replace(run.splits["test"], overall_gap=-1e-9)
+    test = run.splits["test"]
+    test = replace(test, overall={**test.overall, "overall_gap": Estimate(-1e-9)})
     write_comparison_csv(summarise([replace(run, splits={"test": test})]), tmp_path / "comparison.csv")
     assert read(tmp_path / "comparison.csv")[0]["test_overall_gap"] == "0.000"
 
@@ -139,7 +162,7 @@ def test_group_results_hold_every_field_of_every_group_once(simulate, tmp_path):
             "churn",
             "excessive_loss",
         ):
-            value = getattr(group, name)
+            value = group.value(name)
             if group.name == "Others":
                 assert value is None
                 assert line[name] == ""
@@ -153,8 +176,12 @@ def test_runs_that_cannot_be_averaged_are_refused_in_one_line(simulate, tmp_path
         summarise([first, first])
     with pytest.raises(UserError, match=r"tolerances of 1 and 3 points cannot be averaged"):
         summarise([first, replace(second, tolerance=0.01)])
+    with pytest.raises(UserError, match=r"method 'ceag' at 90 %.*runs of ceag and nft share this name"):
+        summarise([first, replace(second, method="nft", label="ceag")])
     with pytest.raises(UserError, match=r"models other and small_cnn cannot be averaged"):
         summarise([first, replace(second, model="other")])
+    with pytest.raises(UserError, match=r"sparsities 0\.9 and 0\.9000000001 are both written 90 %; compare them apart"):
+        summarise([first, replace(first, sparsity=0.9000000001)])
     with pytest.raises(UserError, match=r"comparison.csv: no evaluation to compare"):
         write_comparison_csv([], tmp_path / "comparison.csv")
     with pytest.raises(UserError, match=r"no evaluation to list"):

@@ -124,13 +124,13 @@ def test_the_words_name_the_feasible_methods_the_groups_hurt_most_and_the_caveat
     rows = {row.method: row for row in summarise(evaluations)}
     assert rows["ceag"].feasible_on_train
     assert not rows["nft"].feasible_on_train
-    ceag, nft = (f"{name} (max psi {100 * rows[name].splits['train'].max_psi.mean:.2f})" for name in ("ceag", "nft"))
+    ceag, nft = (f"{name} (max psi {100 * rows[name].splits['train']['max_psi'].mean:.2f})" for name in ("ceag", "nft"))
     assert f"Feasible on train at a tolerance of 3 points: {ceag}. Not feasible: {nft}" in words
     runs = [run.splits["test"] for run in evaluations if run.method == "nft"]
-    excess = 100 * np.mean([[group.excess_gap for group in run.groups] for run in runs], axis=0)
+    excess = 100 * np.mean([[group.value("excess_gap") for group in run.groups] for run in runs], axis=0)
     worst = int(excess.argmax())
     assert f"Hurt most: {runs[0].groups[worst].name}, {excess[worst]:.2f} points more than the average" in words
-    assert f"falls by {100 * np.mean([run.overall_gap for run in runs]):.2f} points on test" in words
+    assert f"falls by {100 * np.mean([run.value('overall_gap') for run in runs]):.2f} points on test" in words
     assert "not a statistical verdict on unseen data" in words
 
 
@@ -149,6 +149,15 @@ def test_the_page_holds_whatever_splits_there_are(page, splits):
     words = Page(text).words()
     assert all(f"{split} split" in words for split in splits)
     assert f"on {splits[-1]}, to" in words
+
+
+def test_the_methods_shown_are_explained_by_their_own_words_and_no_other(simulate, tmp_path):
+    labelled = [replace(one, label="quick") if one.method == "ceag" else one for one in simulate()]
+    silent = [replace(one, summary="") if one.method == "nft" else one for one in labelled]
+    write_html(summarise(silent), silent, [], tmp_path / "page.html", code_version="0")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    after = " ".join(Page(text).text).split("Methods", 1)[1].split("Provenance")[0]
+    assert " ".join(after.split()) == "el_rb What el_rb does. quick (ceag) What ceag does."
 
 
 def test_tolerances_that_differ_by_method_are_named_with_the_method(simulate):

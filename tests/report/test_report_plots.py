@@ -1,18 +1,19 @@
 """Plots. Truth: what matplotlib was asked to draw, read back as numbers, and PNG headers decoded by hand."""
 
 import struct
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 from prunegap.errors import UserError
+from prunegap.gaps import group_statistics
 from prunegap.report.comparison import summarise
 from prunegap.report.dynamics import plot_dynamics
 from prunegap.report.gallery import draw_all
 from prunegap.report.plot_style import label_text, method_styles
-from prunegap.report.plots import plot_group_gaps, plot_tradeoff
+from prunegap.report.plots import plot_groups, plot_tradeoff
 
 ALL_METHODS = (
     "nft",
@@ -31,6 +32,17 @@ ALL_METHODS = (
     "mine",
     "yours",
 )
+
+
+@dataclass(frozen=True)
+class Shown:
+    method: str
+    shown_name: str
+
+
+def plot_group_gaps(evaluations, sparsity):
+    gap = next(one for one in group_statistics() if one.name == "gap")
+    return plot_groups(evaluations, sparsity, gap)
 
 
 @pytest.fixture
@@ -70,12 +82,12 @@ def test_bars_stand_at_the_mean_gap_of_each_group_with_the_overall_gap_marked(si
     for axes, split in ((train, "train"), (test, "test")):
         for place, method in enumerate(("nft", "el_rb", "ceag")):
             runs = [run.splits[split] for run in evaluations if run.method == method]
-            gaps = 100 * np.array([[group.gap for group in run.groups] for run in runs])
+            gaps = 100 * np.array([[group.value("gap") for group in run.groups] for run in runs])
             bars = axes.containers[2 * place + 1]
             assert [bar.get_height() for bar in bars] == pytest.approx(gaps.mean(axis=0).tolist())
             ends = bars.errorbar.lines[2][0].get_segments()
             assert [(end[1][1] - end[0][1]) / 2 for end in ends] == pytest.approx(gaps.std(axis=0, ddof=1).tolist())
-            overall = 100 * np.mean([run.overall_gap for run in runs])
+            overall = 100 * np.mean([run.value("overall_gap") for run in runs])
             marks = [line for line in axes.collections if len(line.get_segments()) == 3]
             assert any(np.allclose([seg[0][1] for seg in line.get_segments()], overall) for line in marks)
 
@@ -86,7 +98,7 @@ def test_of_100_groups_the_16_worst_of_any_method_on_test_are_drawn(simulate, dr
     plot_group_gaps(evaluations, 0.9)
     labels = [label.get_text() for label in drawn[0].axes[1].get_xticklabels()]
     drawn_names = {label.replace("\n", " ") for label in labels}
-    excess = np.array([[group.excess_gap for group in run.splits["test"].groups] for run in evaluations])
+    excess = np.array([[group.value("excess_gap") for group in run.splits["test"].groups] for run in evaluations])
     rank = (-excess).argsort(axis=1, kind="stable").argsort(axis=1).min(axis=0)
     assert len(labels) == 16
     assert {names[place] for place in excess.argmax(axis=1)} <= drawn_names
@@ -101,8 +113,8 @@ def test_the_tradeoff_puts_each_method_at_its_means_with_a_line_at_the_tolerance
     for axes, split in zip(drawn[0].axes, ("train", "test"), strict=True):
         points = [container.lines[0] for container in axes.containers]
         figures = [row.splits[split] for row in rows]
-        assert [line.get_xdata()[0] for line in points] == [100 * one.accuracy.mean for one in figures]
-        assert [line.get_ydata()[0] for line in points] == [100 * one.max_psi.mean for one in figures]
+        assert [line.get_xdata()[0] for line in points] == [100 * one["accuracy"].mean for one in figures]
+        assert [line.get_ydata()[0] for line in points] == [100 * one["max_psi"].mean for one in figures]
         assert any(np.allclose(line.get_ydata(), 3.0) for line in axes.lines)
 
 
@@ -127,6 +139,18 @@ def test_a_loss_violation_is_not_shown_as_points(simulate_history, drawn):
     assert last == pytest.approx(history.trace.violations[-1][0])
 
 
+@pytest.mark.parametrize(("method", "shown"), [("ceag", ("points", 100)), ("el_rb", ("as measured", 1))])
+@pytest.mark.parametrize("label", ["", "mine", "nft"])
+def test_the_unit_of_violations_is_the_methods_whatever_it_is_called(simulate_history, drawn, method, shown, label):
+    unit, scale = shown
+    history = replace(simulate_history(method=method, steps=30), label=label)
+    plot_dynamics(history)
+    multipliers, violations = drawn[0].axes
+    assert violations.get_ylabel() == f"violation ({unit})"
+    assert violations.lines[0].get_ydata()[-1] == pytest.approx(scale * history.trace.violations[-1][0])
+    assert multipliers.get_title(loc="left").startswith(f"Multipliers: {label or method}, 90 %")
+
+
 def test_a_history_without_constraints_is_refused_alone_and_skipped_in_the_gallery(simulate, simulate_history):
     plain = replace(simulate_history(method="nft"), trace=None)
     with pytest.raises(UserError, match=r"method 'nft' recorded no constraints"):
@@ -144,11 +168,26 @@ def test_a_history_without_constraints_is_refused_alone_and_skipped_in_the_galle
     assert all(picture.alt and picture.caption and png_size(picture.png) for picture in pictures)
 
 
+def test_pictures_of_methods_that_differ_in_case_alone_are_two_files_on_every_disk(simulate, simulate_history):
+    evaluations = simulate()
+    histories = [simulate_history(method=method, steps=30) for method in ("ceag", "CEAG")]
+    names = [picture.name for picture in draw_all(summarise(evaluations), evaluations, histories)]
+    assert names[2:] == ["dynamics_ceag_90_seed0", "dynamics_CEAG_90_seed0_2"]
+
+
 def test_every_method_looks_different_and_the_same_whatever_is_drawn_beside_it():
-    styles = method_styles(ALL_METHODS)
+    styles = method_styles([Shown(name, name) for name in ALL_METHODS])
     assert len({(style.colour, style.marker) for style in styles.values()}) == len(ALL_METHODS)
     assert len({(style.colour, style.hatch) for style in styles.values()}) == len(ALL_METHODS)
-    assert method_styles(("ceag", "nft"))["ceag"] == styles["ceag"]
+    assert method_styles([Shown("ceag", "ceag"), Shown("nft", "nft")])["ceag"] == styles["ceag"]
+
+
+def test_a_label_is_no_disguise_for_another_methods_look():
+    styles = method_styles([Shown("ceag", "nft"), Shown("ceag", "ceag"), Shown("ceag", "ceag_k5")])
+    usual = method_styles([Shown("nft", "nft"), Shown("ceag", "ceag")])
+    assert styles["ceag"] == usual["ceag"]
+    assert styles["nft"] != usual["nft"]
+    assert len(set(styles.values())) == 3
 
 
 def test_names_are_wrapped_and_never_read_as_mathematics(simulate):

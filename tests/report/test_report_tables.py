@@ -20,7 +20,7 @@ def printed(table):
 
 def mean_excess(evaluations, method, split, name):
     values = [
-        group.excess_gap
+        group.value("excess_gap")
         for run in evaluations
         if run.method == method
         for group in run.splits[split].groups
@@ -33,7 +33,7 @@ def test_the_comparison_shows_mean_and_deviation_and_feasibility_in_words(simula
     evaluations = simulate(per_group=400)
     rows = summarise(evaluations)
     text = printed(comparison_table(rows, "test"))
-    accuracies = [100 * run.splits["test"].accuracy for run in evaluations if run.method == "ceag"]
+    accuracies = [100 * run.splits["test"].value("accuracy") for run in evaluations if run.method == "ceag"]
     line = next(line for line in text.splitlines() if " ceag " in line)
     assert f"{np.mean(accuracies):.2f} ± {np.std(accuracies, ddof=1):.2f}" in line
     feasible = next(row for row in rows if row.method == "ceag")
@@ -61,7 +61,7 @@ def test_tables_fit_100_columns_without_cutting_a_number(simulate, seeds, count)
     groups = printed(group_table(evaluations, 0.9, "test"))
     assert max(map(len, (comparison + groups).splitlines())) <= 100
     for row in summarise(evaluations):
-        assert f"{100 * row.splits['train'].max_psi.mean:.2f}" in comparison
+        assert f"{100 * row.splits['train']['max_psi'].mean:.2f}" in comparison
     at_90 = [one for one in evaluations if one.sparsity == 0.9]
     for method in methods:
         assert method in groups

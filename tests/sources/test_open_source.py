@@ -1,4 +1,4 @@
-"""Sources are found by name. Truth: the file listing of the package and scikit-learn's own digits."""
+"""Sources are found by name. Truth: scikit-learn's own digits."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from prunegap.errors import UserError
 from prunegap.sources.registry import SourceOptions, open_source, source_names
 
 
-def test_every_source_file_is_found_without_being_listed_anywhere():
+def test_every_source_of_ours_is_known():
     assert source_names() == [
         "cifar10",
         "cifar100",
@@ -26,7 +26,7 @@ def test_every_source_file_is_found_without_being_listed_anywhere():
 
 
 def test_an_unknown_source_is_refused_with_the_nearest_name():
-    with pytest.raises(UserError, match=r"unknown source 'utkfaces'; did you mean 'utkface'\?"):
+    with pytest.raises(UserError, match=r"source 'utkfaces' is not known; did you mean 'utkface'\?"):
         open_source("utkfaces")
 
 

@@ -1,12 +1,17 @@
 """Rows packed into tensors. Truth: small images whose pixels say which row they are, Pillow, numpy in float64."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from sources.people import GENDERS, RACES, packed, people, rows_in
 
 from prunegap.data.split import content_hash_split, utkface_paper_split
 from prunegap.sources.registry import open_source
+from prunegap.sources.rows import RowError
 
 
 def test_every_row_keeps_its_own_image_label_group_attributes_and_name():
@@ -168,3 +173,36 @@ def test_more_images_than_one_chunk_stay_in_order():
         truth = np.stack([rows.load(int(row)) for row in data.row_names[name]])
         assert (split.images[:, 0].numpy() == truth).all()
     assert sum(len(split) for split in data.splits.values()) == 1797
+
+
+@pytest.mark.parametrize("split", ["given", "content_hash", "random"])
+@pytest.mark.parametrize("bad", [0, 31, 59])
+def test_one_unreadable_row_moves_at_most_one_other_of_its_group(split, bad):
+    rows = people(images=[np.full((4, 4, 3), i, dtype=np.uint8) for i in range(60)])
+
+    def load(row):
+        if row == bad:
+            raise RowError("damaged")
+        return rows.load(row)
+
+    settings: dict[str, Any] = {"split": split, "validation_share": 0.3, "on_bad_rows": "skip"}
+    before, after = packed(rows, **settings).dataset, packed(replace(rows, load=load), **settings).dataset
+    where = {row: name for name, one in before.splits.items() for row in rows_in(one)}
+    moved = [row for name, one in after.splits.items() for row in rows_in(one) if where[row] != name]
+    assert len(moved) <= 1
+    assert all(row % 3 == bad % 3 for row in moved)
+
+
+@pytest.mark.parametrize("split", ["content_hash", "random"])
+def test_rows_in_another_order_go_where_they_went(split):
+    rows = people()
+    order = np.random.default_rng(3).permutation(60)
+    shuffled = people(
+        names=[rows.names[row] for row in order],
+        columns={name: [values[row] for row in order] for name, values in rows.columns.items()},
+        load=lambda row: rows.load(int(order[row])),
+        part=None,
+    )
+    one, other = (packed(each, split=split, validation_share=0.3).dataset for each in (rows, shuffled))
+    for name, part in one.splits.items():
+        assert sorted(rows_in(part)) == sorted(rows_in(other.splits[name]))

@@ -42,6 +42,35 @@ def test_a_setting_that_does_not_fit_is_refused_by_name(settings, message):
         packed(people(), **settings)
 
 
+@pytest.mark.parametrize(
+    ("one", "other", "message"),
+    [
+        (("a", "b x c"), ("a x b", "c"), "groups 'a x b x c' and 'a x b x c' cannot be told apart"),
+        (("a", "c"), ("a ", "c"), "groups 'a x c' and 'a  x c' cannot be told apart"),
+    ],
+)
+def test_groups_whose_names_cannot_be_told_apart_are_refused(one, other, message):
+    values = {name: [(one if i % 2 else other)[axis] for i in range(60)] for axis, name in enumerate("pq")}
+    rows = people(columns={"race": people().columns["race"]} | values)
+    with pytest.raises(UserError, match=message):
+        packed(rows, group_by=["p", "q"])
+
+
+@pytest.mark.parametrize("other", ["Cat ", " Cat", "Cat\u00a0", "Cat\t"])
+def test_classes_that_differ_in_blanks_alone_are_refused_and_those_that_differ_in_case_are_two(other):
+    def kinds(name):
+        return people(columns={"kind": ["Cat" if i % 2 else name for i in range(60)]})
+
+    with pytest.raises(UserError, match=r"classes .*'Cat.* cannot be told apart: write them alike in the data"):
+        packed(kinds(other), target="kind", group_by=["kind"], split="random")
+    assert packed(kinds("cat"), target="kind", group_by=["kind"], split="random").dataset.class_names == ["Cat", "cat"]
+
+
+def test_a_class_named_twice_is_refused():
+    with pytest.raises(UserError, match="classes 'White' and 'White' cannot be told apart"):
+        packed(people(), class_names=["White", "Black", "Asian", "White"])
+
+
 def test_groups_missing_in_train_or_test_are_named_with_their_counts():
     rows = people(part=["train" if i % 3 else "test" for i in range(60)])
     message = r"'White' \(train 0, test 20\), 'Black' \(train 20, test 0\), 'Asian' \(train 20, test 0\); leave them"

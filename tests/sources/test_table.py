@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from prunegap.errors import UserError
+from prunegap.sources.pack import pack
 from prunegap.sources.registry import SourceOptions, open_source
 
 
@@ -79,6 +80,27 @@ def test_an_image_in_several_rows_gives_rows_of_different_names(tmp_path):
     (tmp_path / "table.csv").write_text("image,label\n1.png,cat\n2.png,cat\n1.png,dog\n")
     rows = open_source("table", str(tmp_path / "table.csv"))
     assert list(rows.names) == ["1.png (row 1)", "2.png", "1.png (row 3)"]
+
+
+@pytest.mark.parametrize("split", ["random", "content_hash"])
+def test_rows_of_one_image_go_where_they_went_when_the_table_is_sorted_otherwise(tmp_path, split):
+    lines = [f"{image}.png,{label}" for image in range(40) for label in ("cat", "dog")]
+    for image in range(40):
+        write_image(tmp_path / f"{image}.png", image)
+    sides = []
+    for name, content in (("one", lines), ("other", lines[::-1])):
+        (tmp_path / f"{name}.csv").write_text("\n".join(["image,label", *content]))
+        rows = open_source("table", str(tmp_path / f"{name}.csv"))
+        data = pack(rows, target="label", group_by=["label"], split=split, validation_share=0.3).dataset
+        sides.append(
+            {
+                part: sorted(zip(split.images[:, 0, 0, 0].tolist(), split.labels.tolist(), strict=True))
+                for part, split in data.splits.items()
+            }
+        )
+    assert sides[0] == sides[1]
+    test = [image for image, _ in sides[0]["test"]]
+    assert len(test) == 2 * len(set(test)), "an image is on one side, whatever its labels"
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,15 @@ def test_a_damaged_pickle_is_one_clear_line(tmp_path, damage):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_pickle_cut_anywhere_is_damaged_and_not_one_that_asks_for_a_part_of_a_name(tmp_path, protocol):
+    whole = pickle.dumps({"data": np.arange(6, dtype=np.uint8), "labels": [1, 2]}, protocol=protocol)
+    for length in range(len(whole)):
+        (tmp_path / "file").write_bytes(whole[:length])
+        with pytest.raises(UserError, match="not a readable pickle"):
+            load_plain_pickle(tmp_path / "file")
+
+
 def write_idx(path, array):
     path.parent.mkdir(parents=True, exist_ok=True)
     header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)

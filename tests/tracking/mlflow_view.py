@@ -1,6 +1,5 @@
 """What MLflow's own API says about one experiment."""
 
-import socket
 import tempfile
 from pathlib import Path
 
@@ -33,10 +32,3 @@ class View:
     def text(self, run, name: str) -> str:
         with tempfile.TemporaryDirectory() as folder:
             return Path(self.client.download_artifacts(run.info.run_id, name, folder)).read_text()
-
-
-def free_port() -> int:
-    """Return a port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

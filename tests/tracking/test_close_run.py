@@ -1,6 +1,7 @@
 """Truth: what MLflow's API says of the runs after ``prunegap open-run`` and ``close-run``, and what they printed."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -168,8 +169,8 @@ def test_a_server_that_does_not_answer_is_one_warning_and_no_failure(open_run, c
 
 
 @pytest.mark.slow
-def test_as_a_process_it_opens_and_closes_the_run_of_a_sqlite_file_too(tmp_path, monkeypatch):
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+def test_as_a_process_it_opens_and_closes_the_run_of_a_sqlite_file_too(tmp_path, monkeypatch, tables):
+    uri = f"sqlite:///{shutil.copy(tables, tmp_path)}"
     for name, value in (("MLFLOW_TRACKING_URI", uri), ("PRUNEGAP_PIPELINE_RUN", "compose-7")):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "sqlite")

@@ -1,5 +1,6 @@
 """Truth: MLflow's API after real processes began at the same moment, were killed, or came late."""
 
+import shutil
 import subprocess
 import sys
 
@@ -71,7 +72,7 @@ def go(*processes):
 
 def finish(*processes):
     for process in processes:
-        out, err = process.communicate("end\n", timeout=120)
+        out, err = process.communicate("end\n")
         assert (process.returncode, err) == (0, ""), out + err
 
 
@@ -178,9 +179,9 @@ IDENTITY = {"prunegap.pipeline_run": "r", "prunegap.stage": "pipeline"}
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(tmp_path, tables):
     """Return a client of a sqlite file, an experiment there, and a function that creates a run in it."""
-    client = connect(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    client = connect(f"sqlite:///{shutil.copy(tables, tmp_path)}")
     experiment_id = client.create_experiment("x", tmp_path.as_uri())
     return client, experiment_id, lambda start_time: client.create_run(experiment_id, start_time, tags=IDENTITY)
 

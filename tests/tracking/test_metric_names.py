@@ -53,11 +53,11 @@ def test_a_name_mlflow_accepts_stays_as_it_is(name):
     assert slug(name) == name
 
 
-@given(st.lists(st.text(st.sampled_from("a@(_2"), max_size=5), unique=True, max_size=20))
+@given(st.lists(st.text(st.sampled_from("aA@(_2"), max_size=5), unique=True, max_size=20))
 def test_two_names_never_share_a_slug_and_a_name_keeps_its_own(names):
     table = MetricNames()
     slugs = [table.slug(name) for name in names]
-    assert len(set(slugs)) == len(names)
+    assert len({key.lower() for key in slugs}) == len(names)
     assert [table.slug(name) for name in names] == slugs
     assert {table.renamed.get(key, key) for key in slugs} == set(names)
 
@@ -66,6 +66,12 @@ def test_colliding_names_get_a_suffix_in_order_of_appearance():
     table = MetricNames()
     assert [table.slug(name) for name in ("a_b", "a@b", "a(b")] == ["a_b", "a_b_2", "a_b_3"]
     assert table.renamed == {"a_b_2": "a@b", "a_b_3": "a(b"}
+
+
+def test_names_that_differ_in_case_alone_are_two_keys_where_a_server_ignores_it():
+    table = MetricNames()
+    assert [table.slug(name) for name in ("group/A", "group/a", "group/A")] == ["group/A", "group/a_2", "group/A"]
+    assert table.renamed == {"group/a_2": "group/a"}
 
 
 def test_long_names_that_differ_at_the_end_stay_apart_within_250_characters():

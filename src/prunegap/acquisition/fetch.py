@@ -1,30 +1,18 @@
-"""Weights from wherever they are: a file, the web, an object store, the MLflow registry, torchvision.
+"""Weights from wherever they are: a file, the web, an object store, the MLflow registry, torchvision."""
 
-A download is kept in a cache and used again only when a given sha256 vouches for it: what an address or an
-alias names may change. It appears there by a rename, so that a broken download leaves nothing behind.
-"""
-
-import hashlib
-from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from prunegap.acquisition.checksum import check_sha256, matches, wanted_digits
 from prunegap.acquisition.registry import download_registered
-from prunegap.acquisition.s3 import download_s3
 from prunegap.acquisition.torchvision_weights import hub_file, published_weights
-from prunegap.acquisition.web import download_web, shown
 from prunegap.acquisition.weights_file import weights_file
 from prunegap.errors import UserError, did_you_mean
+from prunegap.remote import s3
+from prunegap.remote.cache import Download, fetch_cached
+from prunegap.remote.checksum import check_sha256, matches, wanted_digits
+from prunegap.remote.web import download_web
 
-Download = Callable[[str, Path], None]
-DOWNLOADS: dict[str, Download] = {
-    "http": download_web,
-    "https": download_web,
-    "s3": download_s3,
-    "models": download_registered,
-}
-SCHEMES = (*DOWNLOADS, "torchvision", "file")
+DOWNLOADS: dict[str, Download] = {"http": download_web, "https": download_web, "models": download_registered}
+SCHEMES = (*DOWNLOADS, "s3", "torchvision", "file")
 
 
 def fetch_weights(source: str, *, sha256: str, cache: Path) -> Path:
@@ -56,6 +44,8 @@ def fetch_weights(source: str, *, sha256: str, cache: Path) -> Path:
         scheme = "https"
     if scheme in DOWNLOADS:
         return fetch_cached(address, wanted, cache, DOWNLOADS[scheme])
+    if scheme == "s3":
+        return _fetch_object(source, wanted, cache)
     path = weights_file(Path(source.removeprefix("file://")).expanduser())
     check_sha256(path, wanted, source)
     return path
@@ -76,15 +66,10 @@ def scheme_of(source: str) -> str:
     return scheme
 
 
-def fetch_cached(address: str, wanted: str, cache: Path, download: Download) -> Path:
-    """Return the cached file if ``wanted`` vouches for it, else download, check and cache it."""
-    key = hashlib.sha256(address.encode()).hexdigest()[:16]
-    cache.mkdir(parents=True, exist_ok=True)
-    for kept in cache.glob(f"{key}-*"):
-        if matches(kept, wanted):
-            return kept
-    with TemporaryDirectory(dir=cache, prefix=".partial-") as partial:
-        download(address, Path(partial))
-        found = weights_file(Path(partial))
-        check_sha256(found, wanted, shown(address))
-        return found.replace(cache / f"{key}-{found.name}")
+def _fetch_object(uri: str, wanted: str, cache: Path) -> Path:
+    path = s3.fetch(uri, cache)
+    if wanted and not matches(path, wanted):
+        path.unlink()  # our copy may be what is damaged
+        path = s3.fetch(uri, cache)
+        check_sha256(path, wanted, uri)
+    return path

@@ -3,6 +3,7 @@
 import pickle
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +13,8 @@ from torch import Tensor
 
 from prunegap.acquisition.weights_file import weights_file
 from prunegap.errors import UserError
-from prunegap.training.tree import read_tensors
+from prunegap.pickles import ends_whole
+from prunegap.training.tensor_files import read_tensors
 
 ENVELOPES = ("state_dict", "model_state_dict", "model", "net")
 WRAPPERS = ("module.", "_orig_mod.")
@@ -54,7 +56,7 @@ def _read_torch(path: Path) -> Any:  # noqa: ANN401
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         needs = re.search(r"GLOBAL ([\w.]+)", str(error))
-        if needs is None:
+        if needs is None or not (zipfile.is_zipfile(path) or ends_whole(path)):
             raise UserError(f"{path}: damaged, or not written by torch.save; fetch it again") from None
         raise UserError(
             f"{path}: reading it would run code ({needs[1]}), which is never done; "

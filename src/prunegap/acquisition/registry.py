@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
+from prunegap.acquisition.weights_file import weights_file
 from prunegap.errors import UserError
 
 
-def download_registered(uri: str, folder: Path) -> None:
-    """Download the files of ``models:/name/version``, ``models:/name@alias`` or ``models:/model_id``.
+def download_registered(uri: str, folder: Path) -> Path:
+    """Download ``models:/name/version``, ``models:/name@alias`` or ``models:/model_id``; return its file of weights.
 
     Raises:
-        UserError: no such model, version or alias, or a registry that cannot be reached.
+        UserError: no such model, version or alias, no one file of weights, or a registry that cannot be reached.
     """
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
@@ -21,3 +22,4 @@ def download_registered(uri: str, folder: Path) -> None:
             f"{uri}: {error.message.splitlines()[0]} (models:/name/version or models:/name@alias; "
             "MLFLOW_TRACKING_URI says which registry)"
         ) from None
+    return weights_file(folder)

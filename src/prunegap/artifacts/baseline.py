@@ -70,7 +70,7 @@ class Baseline(Artifact, kind="baseline"):
 
 def save_outcomes(folder: Path, outcomes: Mapping[str, Outcomes]) -> None:
     """Write the outcomes of every split (on the CPU), by split name."""
-    from prunegap.training.tree import write_tensors
+    from prunegap.training.tensor_files import write_tensors
 
     for name, split in outcomes.items():
         tensors = {"predicted": split.predicted, "loss": split.loss, "correct": split.correct}
@@ -80,7 +80,7 @@ def save_outcomes(folder: Path, outcomes: Mapping[str, Outcomes]) -> None:
 def load_outcomes(folder: Path) -> dict[str, Outcomes]:
     """Read what :func:`save_outcomes` wrote."""
     from prunegap.gaps import Outcomes
-    from prunegap.training.tree import read_tensors
+    from prunegap.training.tensor_files import read_tensors
 
     return {
         path.stem.removeprefix(PREFIX): Outcomes(**read_tensors(path)[0])

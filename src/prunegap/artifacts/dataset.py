@@ -58,7 +58,7 @@ class Dataset(Artifact, kind="dataset", kubeflow="Dataset"):
 
     def save(self, folder: Path) -> None:
         """Write the files; images mapped from another artifact stay on disk."""
-        from prunegap.training.tree import write_tensors
+        from prunegap.training.tensor_files import write_tensors
 
         data = self.data
         for name, split in data.splits.items():

@@ -1,6 +1,7 @@
 """``evaluation``: a sparse model against its dense model, overall and per group, on every split.
 
-Fractions and nats inside; an estimate that does not exist (a group without examples) is ``None``.
+Fractions and nats inside; an estimate that does not exist (a group without examples) has the value ``None``. What
+each statistic is stands beside the values, so that they are read without what computed them.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from prunegap.artifacts.kind import Artifact
 from prunegap.artifacts.manifest import MANIFEST, read_manifest, write_json
+from prunegap.estimate import Estimate, Quantity, shown_in
 
 if TYPE_CHECKING:
-    from prunegap.gaps import Outcomes
+    from prunegap.gaps import Measures, Outcomes
 
 EVALUATION = "evaluation.json"
 EVALUATIONS = "evaluations.json"
@@ -23,36 +25,28 @@ EVALUATIONS = "evaluations.json"
 
 @dataclass(frozen=True)
 class GroupResult:
-    """One group on one split."""
+    """One group on one split: its size and its estimates by the name of the quantity."""
 
     name: str
     count: int
-    dense_accuracy: float | None
-    accuracy: float | None
-    dense_loss: float | None
-    loss: float | None
-    gap: float | None
-    excess_gap: float | None
-    churn: float | None
-    excessive_loss: float | None
+    estimates: Mapping[str, Estimate]
+
+    def value(self, name: str) -> float | None:
+        """Return the value of an estimate, None where there is none."""
+        return _value(self.estimates, name)
 
 
 @dataclass(frozen=True)
 class SplitResult:
     """All examples of one split; ``feasible``: max_psi is within the tolerance on this split."""
 
-    dense_accuracy: float
-    accuracy: float
-    dense_loss: float
-    loss: float
-    overall_gap: float
-    max_psi: float
-    psi_pw: float
-    churn: float
-    excessive_loss_spread: float
-    group_accuracy_spread: float
+    overall: Mapping[str, Estimate]
     feasible: bool
     groups: tuple[GroupResult, ...]
+
+    def value(self, name: str) -> float | None:
+        """Return the value of an overall estimate, None where there is none."""
+        return _value(self.overall, name)
 
 
 @dataclass(frozen=True)
@@ -60,7 +54,12 @@ class Evaluation(Artifact, kind="evaluation", views={"groups": "groups.md"}, tra
     """What was run, and what came of it.
 
     Attributes:
+        method: the method of fine-tuning.
+        label: its name in tables and plots; empty: the method's.
+        summary: what the method does, for readers.
         seconds: wall-clock of fine-tuning.
+        overall_quantities: what the overall estimates of a split are, in order.
+        group_quantities: what the estimates of a group are, in order.
         outcomes: what the model does with each example, by split (on the CPU).
         table: the groups of every split, as Markdown; not read back.
         made_from: digests of what it was made from, by name, once it lies sealed on disk.
@@ -74,18 +73,27 @@ class Evaluation(Artifact, kind="evaluation", views={"groups": "groups.md"}, tra
     sparsity: float
     achieved_sparsity: float
     method: str
+    label: str
+    summary: str
     tolerance: float
     seconds: float
+    overall_quantities: Sequence[Quantity]
+    group_quantities: Sequence[Quantity]
     splits: Mapping[str, SplitResult]
     outcomes: Mapping[str, Outcomes] = field(default_factory=dict[str, "Outcomes"], repr=False, compare=False)
     table: str = field(default="", repr=False, compare=False)
     made_from: Mapping[str, str] = field(default_factory=dict[str, str], repr=False, compare=False)
 
+    @property
+    def shown_name(self) -> str:
+        """The method's name in tables and plots."""
+        return self.label or self.method
+
     def save(self, folder: Path) -> None:
         """Write the figures, the outcomes a split, and the table."""
         from prunegap.artifacts.baseline import save_outcomes
 
-        write_json(folder / EVALUATION, _plain(self))
+        write_json(folder / EVALUATION, plain(self))
         save_outcomes(folder, self.outcomes)
         (folder / "groups.md").write_text(self.table, encoding="utf-8")
 
@@ -101,25 +109,38 @@ class Evaluation(Artifact, kind="evaluation", views={"groups": "groups.md"}, tra
 
     def metrics(self) -> Iterator[tuple[int, Mapping[str, float]]]:
         """Yield the figures of every split, and of every group that has an estimate."""
-        yield 0, {"sparsity": self.achieved_sparsity}
-        for name, split in self.splits.items():
-            yield 0, split_metrics(name, split)
+        yield 0, {"sparsity": self.achieved_sparsity} | evaluation_metrics(self)
 
 
-def split_metrics(name: str, split: SplitResult) -> dict[str, float]:
-    """Return what a tracker shows of one split."""
-    whole = ("accuracy", "loss", "overall_gap", "max_psi", "psi_pw", "churn", "excessive_loss_spread")
-    metrics = {f"{name}/{key}": float(getattr(split, key)) for key in (*whole, "group_accuracy_spread")}
-    metrics[f"{name}/feasible"] = float(split.feasible)
-    for key in ("accuracy", "excess_gap", "churn"):
-        values = {group.name: getattr(group, key) for group in split.groups}
-        metrics |= {f"group_{key}_{name}/{group}": value for group, value in values.items() if value is not None}
-    return metrics
+def split_result(measures: Measures, group_names: Sequence[str], tolerance: float) -> SplitResult:
+    """Turn the measures of one split into plain values; ``feasible``: max_psi is at most ``tolerance``."""
+    counts: list[int] = measures.pair.before.group_count.tolist()
+    return SplitResult(
+        overall=measures.overall_estimates(),
+        feasible=bool(measures.overall["max_psi"] <= tolerance),
+        groups=tuple(
+            GroupResult(name, count, estimates)
+            for name, count, estimates in zip(group_names, counts, measures.group_estimates(), strict=True)
+        ),
+    )
+
+
+def evaluation_metrics(evaluation: Evaluation) -> dict[str, float]:
+    """Return what a tracker shows of an evaluation: ``<split>/<name>`` and ``group_<name>_<split>/<group>``."""
+    overall = shown_in("tracking", evaluation.overall_quantities)
+    per_group = shown_in("tracking", evaluation.group_quantities)
+    metrics: dict[str, float | None] = {}
+    for split, result in evaluation.splits.items():
+        metrics |= {f"{split}/{one.name}": result.value(one.name) for one in overall}
+        metrics[f"{split}/feasible"] = float(result.feasible)
+        for one in per_group:
+            metrics |= {f"group_{one.name}_{split}/{group.name}": group.value(one.name) for group in result.groups}
+    return {name: value for name, value in metrics.items() if value is not None}
 
 
 def save_evaluations(folder: Path, evaluations: Sequence[Evaluation]) -> None:
     """Write ``evaluations.json``: every evaluation of a comparison, in order, without its outcomes."""
-    write_json(folder / EVALUATIONS, [_plain(evaluation) for evaluation in evaluations])
+    write_json(folder / EVALUATIONS, [plain(evaluation) for evaluation in evaluations])
 
 
 def load_evaluations(folder: Path) -> list[Evaluation]:
@@ -127,15 +148,46 @@ def load_evaluations(folder: Path) -> list[Evaluation]:
     return [Evaluation(**_fields(raw)) for raw in json.loads((folder / EVALUATIONS).read_text())]
 
 
-def _plain(evaluation: Evaluation) -> dict[str, Any]:
-    plain = asdict(replace(evaluation, outcomes={}))
-    return {name: value for name, value in plain.items() if name not in {"outcomes", "table", "made_from"}}
+def plain(evaluation: Evaluation) -> dict[str, Any]:
+    """Return an evaluation as JSON values; limits that an estimate does not have are left out."""
+    fields = asdict(replace(evaluation, outcomes={}))
+    raw = {name: value for name, value in fields.items() if name not in {"outcomes", "table", "made_from"}}
+    for split in raw["splits"].values():
+        split["overall"] = _without_blanks(split["overall"])
+        for group in split["groups"]:
+            group["estimates"] = _without_blanks(group["estimates"])
+    return raw
 
 
-def _fields(raw: dict[str, Any]) -> dict[str, Any]:
-    return {**raw, "splits": {name: _split(split) for name, split in raw["splits"].items()}}
+def _fields(raw: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **raw,
+        "overall_quantities": tuple(map(_quantity, raw["overall_quantities"])),
+        "group_quantities": tuple(map(_quantity, raw["group_quantities"])),
+        "splits": {name: _split(split) for name, split in raw["splits"].items()},
+    }
 
 
-def _split(raw: dict[str, Any]) -> SplitResult:
-    groups: Any = tuple(GroupResult(**group) for group in raw["groups"])
-    return SplitResult(**{**raw, "groups": groups})
+def _quantity(raw: Mapping[str, Any]) -> Quantity:
+    fields: dict[str, Any] = {**raw, "places": tuple(raw["places"])}
+    return Quantity(**fields)
+
+
+def _split(raw: Mapping[str, Any]) -> SplitResult:
+    groups = tuple(GroupResult(one["name"], one["count"], _estimates(one["estimates"])) for one in raw["groups"])
+    return SplitResult(_estimates(raw["overall"]), raw["feasible"], groups)
+
+
+def _estimates(raw: Mapping[str, Mapping[str, Any]]) -> dict[str, Estimate]:
+    return {name: Estimate(**fields) for name, fields in raw.items()}
+
+
+def _without_blanks(raw: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {
+        name: {key: value for key, value in fields.items() if key == "value" or value not in (None, "")}
+        for name, fields in raw.items()
+    }
+
+
+def _value(estimates: Mapping[str, Estimate], name: str) -> float | None:
+    return estimates[name].value if name in estimates else None

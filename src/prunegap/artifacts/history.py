@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from prunegap.artifacts.kind import Artifact
 from prunegap.artifacts.manifest import write_json
@@ -30,6 +30,9 @@ class History(Artifact, kind="history", tracked="files"):
         epochs: an entry an epoch.
         trace: a sample of the steps; None without constraints.
         parameters: of the stage, those that decide the result, for a reader.
+        label: the method's name in tables and plots; empty: its own.
+        measures: what the violations are differences of, ``accuracy`` (fractions) or ``loss`` (nats); empty without
+            constraints.
     """
 
     method: str
@@ -39,6 +42,13 @@ class History(Artifact, kind="history", tracked="files"):
     epochs: Sequence[EpochEntry]
     trace: StepTrace | None
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    label: str = ""
+    measures: Literal["accuracy", "loss", ""] = ""
+
+    @property
+    def shown_name(self) -> str:
+        """The method's name in tables and plots."""
+        return self.label or self.method
 
     def save(self, folder: Path) -> None:
         """Write ``history.json``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -21,6 +21,7 @@ class Artifact(ABC):
         views: files a person looks at, Markdown or HTML, by the name they are shown under.
         tracked: how a tracker keeps it: as attached files, as a logged model, or as numbers alone.
         judges: kind of the input that its metrics are about: that input is kept as a logged model, with them.
+        meets_other: names of what it is made from and may later meet others of, as a model may meet other data.
     """
 
     kind: ClassVar[str]
@@ -28,6 +29,7 @@ class Artifact(ABC):
     views: ClassVar[Mapping[str, str]]
     tracked: ClassVar[Literal["files", "model", "numbers"]]
     judges: ClassVar[str]
+    meets_other: ClassVar[frozenset[str]]
 
     def __init_subclass__(
         cls,
@@ -37,12 +39,14 @@ class Artifact(ABC):
         views: Mapping[str, str] | None = None,
         tracked: Literal["files", "model", "numbers"] = "numbers",
         judges: str = "",
+        meets_other: Collection[str] = (),
     ) -> None:
         cls.kind, cls.kubeflow, cls.views, cls.tracked, cls.judges = kind, kubeflow, views or {}, tracked, judges
+        cls.meets_other = frozenset(meets_other)
         # A dataclass with slots is made twice under one name; two classes are not to share a kind.
         other = KINDS.setdefault(kind, cls)
         if other.__qualname__ != cls.__qualname__ or other.__module__ != cls.__module__:
-            raise TypeError(f"kind '{kind}' is {other.__qualname__} already, {cls.__qualname__} needs another")
+            raise TypeError(f"kind '{kind}' is {other.__name__} already, {cls.__name__} needs another")
 
     @classmethod
     @abstractmethod

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from prunegap.artifacts.identity import Identity
+from prunegap.atomic import write_atomically
 from prunegap.digests import sha256_of
 from prunegap.errors import UserError
 
@@ -105,10 +106,10 @@ def _put_in_place(staging: Path, target: Path) -> None:
         except OSError as error:
             if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
                 raise
+            old = staging_beside(target)
             with contextlib.suppress(FileNotFoundError):  # another attempt took it away first
-                old = staging_beside(target)
                 target.replace(old)
-                shutil.rmtree(old)
+            shutil.rmtree(old)
         else:
             return
 
@@ -210,9 +211,9 @@ def _made_again(path: Path) -> str:
 
 def write_json(path: Path, value: object) -> None:
     """Write ``value`` as indented JSON beside ``path`` and rename it into place."""
-    beside = path.with_name(path.name + ".partial")
-    beside.write_text(json.dumps(value, indent=1, allow_nan=False) + "\n")
-    beside.replace(path)
+    text = json.dumps(value, indent=1, allow_nan=False) + "\n"
+    with write_atomically(path) as beside:
+        beside.write_text(text)
 
 
 ADVICE = {

@@ -1,7 +1,8 @@
 """A model on disk: how to build it, its weights, and its masks; what dense and sparse model artifacts hold.
 
 ``model.json``: the spec, the shape of every mask, and metadata. ``weights.safetensors``: every tensor of the
-state dict under its name, of a masked one only the entries its mask keeps (row-major, one axis).
+state dict under its name, of a masked one only the entries its mask keeps (row-major, one axis); its metadata holds
+the spec too, so that the weights alone still say what they mean.
 ``masks.safetensors`` (only where there are masks): eight entries a byte, the first in the highest bit.
 """
 
@@ -19,9 +20,9 @@ from torch import Tensor, nn
 from prunegap.artifacts.manifest import write_json
 from prunegap.errors import UserError
 from prunegap.models.build import build
-from prunegap.models.spec import ModelSpec
+from prunegap.models.spec import SPEC, ModelSpec
 from prunegap.models.state import load_state
-from prunegap.training.tree import read_tensors, write_tensors
+from prunegap.training.tensor_files import read_tensors, write_tensors
 
 MODEL = "model.json"
 WEIGHTS = "weights.safetensors"
@@ -65,7 +66,8 @@ def save_model(
     for name, mask in masks.items():
         if name not in state or state[name].shape != mask.shape or mask.dtype != torch.bool:
             raise ValueError(f"mask '{name}' must be a bool tensor of the shape of a tensor in the state")
-    write_tensors(folder / WEIGHTS, _Computed(state, lambda name: _kept(state[name], masks.get(name))))
+    kept = _Computed(state, lambda name: _kept(state[name], masks.get(name)))
+    write_tensors(folder / WEIGHTS, kept, {SPEC: json.dumps(asdict(spec))})
     if masks:
         write_tensors(folder / MASKS, _Computed(masks, lambda name: _pack(masks[name])))
     shapes = {name: list(mask.shape) for name, mask in masks.items()}
@@ -104,7 +106,7 @@ def load_model(folder: Path) -> StoredModel:
     """
     try:
         raw = json.loads((folder / MODEL).read_text())
-        spec, shapes = ModelSpec(**raw["spec"]), raw["masks"]
+        spec, shapes = ModelSpec.of(raw["spec"]), raw["masks"]
     except FileNotFoundError:
         raise UserError(f"{folder}: holds no model ({MODEL} is missing); run the stage that wrote it again") from None
     except (ValueError, KeyError, TypeError) as error:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -46,6 +46,7 @@ class Pruning:
         sparsity: share of prunable weights that was asked for.
         achieved_sparsity: share that is zero.
         rule: name of the pruning rule.
+        layers: names of its layers by what became of them: pruned, or left dense and why.
     """
 
     recipe: Recipe
@@ -55,6 +56,7 @@ class Pruning:
     sparsity: float
     achieved_sparsity: float
     rule: str
+    layers: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
     @classmethod
     def of(cls, raw: Mapping[str, Any]) -> Self:
@@ -74,7 +76,8 @@ class Finetuning:
     Attributes:
         pruning: what it was when fine-tuning took it up.
         method: name of the method.
-        label: name in tables and plots.
+        label: its name in tables and plots; empty: the method's.
+        summary: what the method does, for readers.
         tolerance: that the method was given (fraction).
         epoch: whose weights were kept.
         seconds: wall-clock of the training.
@@ -83,6 +86,7 @@ class Finetuning:
     pruning: Pruning
     method: str
     label: str
+    summary: str
     tolerance: float
     epoch: int
     seconds: float
@@ -95,7 +99,7 @@ class Finetuning:
 
 
 @dataclass(frozen=True)
-class DenseModel(Artifact, kind="dense_model", kubeflow="Model", tracked="model"):
+class DenseModel(Artifact, kind="dense_model", kubeflow="Model", tracked="model", meets_other=["dataset"]):
     """A dense network."""
 
     network: StoredModel
@@ -113,7 +117,7 @@ class DenseModel(Artifact, kind="dense_model", kubeflow="Model", tracked="model"
 
 
 @dataclass(frozen=True)
-class SparseModel(Artifact, kind="sparse_model", kubeflow="Model", tracked="model"):
+class SparseModel(Artifact, kind="sparse_model", kubeflow="Model", tracked="model", meets_other=["dataset"]):
     """A network as GMP left it, at the start of the first epoch at its final sparsity.
 
     Attributes:
@@ -150,7 +154,7 @@ class SparseModel(Artifact, kind="sparse_model", kubeflow="Model", tracked="mode
 
 
 @dataclass(frozen=True)
-class FinetunedModel(Artifact, kind="finetuned_model", kubeflow="Model"):
+class FinetunedModel(Artifact, kind="finetuned_model", kubeflow="Model", meets_other=["dataset"]):
     """A sparse network after fine-tuning with one method."""
 
     network: StoredModel

@@ -30,6 +30,9 @@ METRICS = "metrics"
 STEP, TAGS, MADE_FROM = "step", "tags", "made_from"
 MOST_METRICS = 64
 PLACEHOLDER = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
+# kfp's local orchestrator writes a seed into a text as the float it keeps: seed0.0. Only the first is a seed: behind
+# it stands the method's label, which may be called anything.
+SEED_AS_FLOAT = re.compile(r"^((?:(?!-seed).)*-seed\d+)\.0(?=-|$)")
 MOUNTS = {"gs://": "/gcs/", "minio://": "/minio/", "s3://": "/s3/"}
 
 
@@ -60,11 +63,10 @@ class TaskInput:
     uris: Mapping[str, str]
     output_file: Path
 
-    # kfp's local orchestrator writes a seed into a text as the float it keeps: seed0.0.
     @property
     def step(self) -> str:
         """Name of the step; empty if it was given none."""
-        return re.sub(r"(?<=-seed)(\d+)\.0(?=-|$)", r"\1", str(self.parameters.get(STEP) or ""))
+        return SEED_AS_FLOAT.sub(r"\1", str(self.parameters.get(STEP) or ""))
 
     @property
     def tags(self) -> dict[str, str]:

@@ -56,7 +56,13 @@ class FormulationSettings:
 
 
 class Formulation(Protocol):
-    """One constrained problem."""
+    """One constrained problem.
+
+    A class that compares with no dense model says ``needs_dense = False``, and can train the dense model too.
+
+    Attributes:
+        measures: what is measured, and enters the replay buffers.
+    """
 
     measures: Literal["accuracy", "loss"]
 
@@ -79,22 +85,35 @@ class Formulation(Protocol):
 
 @dataclass(frozen=True)
 class ConstrainedMethod:
-    """A method's name, its formulation, and whether replay buffers or the batch alone measure it."""
+    """A method's name, its formulation, whether replay buffers or the batch alone measure it, and what it does."""
 
     name: str
     formulation: Callable[[FormulationSettings], Formulation]
     buffers: bool
+    summary: str = ""
+
+    @property
+    def needs_dense(self) -> bool:
+        """Whether the formulation compares with a dense model."""
+        return getattr(self.formulation, "needs_dense", True)
 
 
 _METHODS: dict[str, ConstrainedMethod] = {}
 F = TypeVar("F", bound=Callable[[FormulationSettings], Formulation])
 
 
-def method(name: str, *, buffers: bool) -> Callable[[F], F]:
-    """Register the decorated formulation as a method under ``name``."""
+def method(name: str, *, buffers: bool, summary: str = "") -> Callable[[F], F]:
+    """Register the decorated formulation as a method under ``name``.
+
+    Args:
+        name: as in flags and tables.
+        buffers: whether replay buffers measure it, or the batch alone.
+        summary: what the method does, a sentence for readers of a report; empty: the docstring's first line.
+    """
 
     def register(formulation: F) -> F:
-        _METHODS[name] = ConstrainedMethod(name, formulation, buffers)
+        docstring = (formulation.__doc__ or "").strip()
+        _METHODS[name] = ConstrainedMethod(name, formulation, buffers, summary or docstring.partition("\n")[0])
         return formulation
 
     return register

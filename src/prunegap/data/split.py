@@ -1,4 +1,8 @@
-"""Dividing examples into parts: which go to test, which are held out of train."""
+"""Dividing examples into parts: which go to test, which are held out of train.
+
+Where chance decides, it is by a rank that the seed and the example alone give. Another example more or less, or
+another order, moves no other: save the one of each group that a rounded share may gain or lose.
+"""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,7 +13,13 @@ import numpy.typing as npt
 Chosen = npt.NDArray[np.bool_]
 
 
-def stratified_holdout(groups: Sequence[int] | npt.NDArray[np.int64], share: float, seed: int) -> Chosen:
+def stratified_holdout(
+    groups: Sequence[int] | npt.NDArray[np.int64],
+    keys: Sequence[bytes | str],
+    share: float,
+    seed: int,
+    ties: Sequence[str] | None = None,
+) -> Chosen:
     """Choose a share of every group.
 
     Each group gives ``share`` of its examples, rounded: at least one where it has two or more, and never its
@@ -17,8 +27,10 @@ def stratified_holdout(groups: Sequence[int] | npt.NDArray[np.int64], share: flo
 
     Args:
         groups: group of each example.
+        keys: what each example is, for instance the digest of its content; decides its rank.
         share: share to hold out, 0 <= share < 1; 0 holds out none.
-        seed: of the choice.
+        seed: another one ranks otherwise.
+        ties: what tells examples with one key apart, for instance their labels; None: nothing.
 
     Returns:
         True for the examples held out.
@@ -27,9 +39,9 @@ def stratified_holdout(groups: Sequence[int] | npt.NDArray[np.int64], share: flo
     held = np.zeros(len(group_of), dtype=np.bool_)
     if share <= 0:
         return held
-    shuffled = np.random.default_rng(seed).permutation(len(group_of))
+    ranked = _ranked(keys, seed, ties)
     for group in np.unique(group_of):
-        members = shuffled[group_of[shuffled] == group]
+        members = ranked[group_of[ranked] == group]
         count = min(max(1, round(share * len(members))), len(members) - 1)
         held[members[:count]] = True
     return held
@@ -44,11 +56,8 @@ def content_hash_split(digests: Sequence[bytes | str], share: float, salt: str) 
     Returns:
         True for the examples of the chosen (test) part.
     """
-    salted = [
-        hashlib.sha256(salt.encode() + b"\0" + (digest.encode() if isinstance(digest, str) else digest)).digest()
-        for digest in digests
-    ]
-    return np.array([int.from_bytes(digest[:8], "big") < share * 2**64 for digest in salted], dtype=np.bool_)
+    ranks = [int.from_bytes(_hash(salt, digest)[:8], "big") for digest in digests]
+    return np.array([rank < share * 2**64 for rank in ranks], dtype=np.bool_)
 
 
 def utkface_paper_split(names: Sequence[str], share: float = 0.2, seed: int = 1357) -> Chosen:
@@ -66,8 +75,30 @@ def utkface_paper_split(names: Sequence[str], share: float = 0.2, seed: int = 13
     return chosen
 
 
-def random_split(count: int, share: float, seed: int) -> Chosen:
-    """Choose ``round(share * count)`` examples at random; True for those."""
-    chosen = np.zeros(count, dtype=np.bool_)
-    chosen[np.random.default_rng(seed).permutation(count)[: round(share * count)]] = True
+def random_split(keys: Sequence[bytes | str], share: float, seed: int, ties: Sequence[str] | None = None) -> Chosen:
+    """Choose ``round(share * n)`` of n examples by a rank that their keys and the seed give.
+
+    Args:
+        keys: what each example is, for instance its name.
+        share: share to choose, 0 <= share <= 1.
+        seed: another one ranks otherwise.
+        ties: as in :func:`stratified_holdout`.
+
+    Returns:
+        True for the examples chosen.
+    """
+    chosen = np.zeros(len(keys), dtype=np.bool_)
+    chosen[_ranked(keys, seed, ties)[: round(share * len(keys))]] = True
     return chosen
+
+
+def _ranked(keys: Sequence[bytes | str], seed: int, ties: Sequence[str] | None) -> npt.NDArray[np.int64]:
+    """Return the indices of the examples in the order in which they are chosen."""
+    ranks = [_hash(str(seed), key) for key in keys]
+    # Examples that nothing tells apart may take each other's place.
+    order = sorted(range(len(keys)), key=lambda row: (ranks[row], ties[row] if ties else ""))
+    return np.array(order, dtype=np.int64)
+
+
+def _hash(salt: str, key: bytes | str) -> bytes:
+    return hashlib.sha256(salt.encode() + b"\0" + (key.encode() if isinstance(key, str) else key)).digest()

@@ -4,11 +4,12 @@ Three stages of 16, 32 and 64 channels; `blocks` basic blocks a stage make 6 * b
 named as in the public CIFAR weights (``layer2.0.downsample.1.weight``), so that those load as they are.
 """
 
+from functools import partial
+
 from torch import Tensor, nn
 from torch.nn import functional
 
 WIDTHS = (16, 32, 64)
-CIFAR_BLOCKS = {20: 3, 32: 5, 44: 7, 56: 9}
 
 
 class ResidualBlock(nn.Module):
@@ -66,3 +67,14 @@ def stage(in_channels: int, channels: int, blocks: int, *, stride: int) -> nn.Se
     """Return ``blocks`` residual blocks; the first one changes width and resolution."""
     first = ResidualBlock(in_channels, channels, stride)
     return nn.Sequential(first, *(ResidualBlock(channels, channels, 1) for _ in range(blocks - 1)))
+
+
+def cifar_resnet(blocks: int, num_classes: int, in_channels: int, image_size: int) -> CifarResNet:  # noqa: ARG001
+    """Build a network with as many blocks in each stage; it takes images of any size."""
+    return CifarResNet((blocks, blocks, blocks), num_classes, in_channels)
+
+
+cifar_resnet20 = partial(cifar_resnet, 3)
+cifar_resnet32 = partial(cifar_resnet, 5)
+cifar_resnet44 = partial(cifar_resnet, 7)
+cifar_resnet56 = partial(cifar_resnet, 9)

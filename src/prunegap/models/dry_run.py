@@ -5,8 +5,10 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.parameter import is_lazy
 
 from prunegap.errors import UserError
+from prunegap.models.modes import evaluation_mode
 from prunegap.models.spec import ModelSpec
 
 
@@ -16,18 +18,18 @@ def check_dimensions(model: nn.Module, spec: ModelSpec) -> None:
     Raises:
         UserError: the network fails on such images, or returns something else.
     """
-    training = {module: module.training for module in model.modules()}
     try:
-        scores = dry_forward(model.eval(), spec)
+        with evaluation_mode(model):
+            materialise(model, spec)
+            scores = dry_forward(model, spec)
+    except UserError:
+        raise
     except Exception as error:  # whatever a layer raises on a size it cannot take
-        size = f"{spec.in_channels} x {spec.image_size} x {spec.image_size}"
+        size = " x ".join(map(str, spec.image_shape))
         raise UserError(
             f"model '{spec.name}' cannot take {size} images ({one_line(error)}); "
             "choose another model or another image size in prepare_data"
         ) from error
-    finally:
-        for module, mode in training.items():
-            module.training = mode
     if not isinstance(scores, Tensor) or scores.shape[1:] != (spec.num_classes,):
         found = f"shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else f"a {type(scores).__name__}"
         raise UserError(
@@ -40,15 +42,40 @@ def dry_forward(model: nn.Module, spec: ModelSpec) -> object:
 
     A user's network may hold plain tensors or code that the meta device cannot follow.
     """
-    shape = (spec.in_channels, spec.image_size, spec.image_size)
     state = dict(chain(model.named_parameters(), model.named_buffers()))
     shapes_only = {name: torch.empty_like(value, device="meta") for name, value in state.items()}
     with torch.no_grad():
         try:
-            return functional_call(model, shapes_only, torch.empty(2, *shape, device="meta"))
+            return functional_call(model, shapes_only, torch.empty_like(blank_images(spec), device="meta"))
         except Exception:  # noqa: BLE001, RUF100 - the real forward below decides
             like = next((value for value in state.values() if value.is_floating_point()), torch.empty(0))
-            return model(torch.zeros(1, *shape, dtype=like.dtype, device=like.device))
+            return model(blank_images(spec).to(like)[:1])
+
+
+def materialise(model: nn.Module, spec: ModelSpec) -> None:
+    """Give lazy layers their sizes, by one real forward pass; a model without any stays untouched.
+
+    Raises:
+        UserError: a layer is still lazy, as it never runs.
+    """
+    if not _lazy(model):
+        return
+    with torch.no_grad():
+        model(blank_images(spec))
+    if _lazy(model):
+        raise UserError(
+            f"model '{spec.name}': {', '.join(_lazy(model))} stay without a size, as no image passes their lazy layer; "
+            "remove it or give it sizes"
+        )
+
+
+def blank_images(spec: ModelSpec) -> Tensor:
+    """Return two black images of the size a model of this spec takes."""
+    return torch.zeros(2, *spec.image_shape)
+
+
+def _lazy(model: nn.Module) -> list[str]:
+    return [name for name, value in chain(model.named_parameters(), model.named_buffers()) if is_lazy(value)]
 
 
 def one_line(error: Exception) -> str:

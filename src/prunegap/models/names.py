@@ -1,26 +1,19 @@
 """What a network may be called, and the code behind a name; nothing is imported for it."""
 
+from prunegap.extensions import entry_point, extensions
 from prunegap.source_code import code_digest
 
-NAMES = (
-    "small_cnn",
-    "cifar_resnet20",
-    "cifar_resnet32",
-    "cifar_resnet44",
-    "cifar_resnet56",
-    "mobilenet_v2",
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "vgg19",
-)
+
+def model_names() -> list[str]:
+    """Return the names of all networks, sorted; one's own is written ``package.module:function``."""
+    return list(extensions("models"))
 
 
-def own_code(name: str) -> dict[str, str]:
-    """Return the digest of the user's own code behind ``package.module:function``; none for a name of ours.
+def model_code(name: str) -> dict[str, str]:
+    """Return the digest of the code that builds a network, which no import of ours leads to.
 
     Raises:
-        UserError: there is no such module.
+        UserError: there is no such name or module.
     """
-    module, colon, _ = name.partition(":")
-    return {f"the code of model {name}": code_digest(module)} if colon else {}
+    module = name.partition(":")[0] if ":" in name else entry_point("models", name).module
+    return {f"the code of model {name}": code_digest(module)}

@@ -1,14 +1,12 @@
 """Loading weights by name: strictly, or with one line that says what does not fit."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import cast
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
 from prunegap.errors import UserError
 
 SHOWN = 3
-WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
 
 def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
@@ -29,19 +27,6 @@ def load_state(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     if any(complaints):
         raise UserError(f"weights do not fit the model: {'; '.join(filter(None, complaints))}")
     model.load_state_dict({**counters, **state}, strict=True)
-
-
-def classifier_name(model: nn.Module) -> str:
-    """Return the name of the classifier: the last convolution or linear layer a model registers.
-
-    Raises:
-        UserError: the model has none.
-    """
-    modules = cast("Iterable[tuple[str, nn.Module]]", model.named_modules())
-    names = [name for name, module in modules if isinstance(module, WEIGHTED)]
-    if not names:
-        raise UserError(f"model {type(model).__name__} has no convolution or linear layer")
-    return names[-1]
 
 
 def _other_shapes(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:

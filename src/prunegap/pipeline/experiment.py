@@ -2,14 +2,16 @@
 
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from prunegap.pipeline.names import same_inputs, same_methods, same_sparsities
 from prunegap.stages.acquire_dense import AcquireDenseParams, acquire_dense
 from prunegap.stages.compare import CompareParams, compare
 from prunegap.stages.contract import Stage
 from prunegap.stages.evaluate import EvaluateParams, evaluate
 from prunegap.stages.finetune import FinetuneParams, finetune
 from prunegap.stages.measure_baseline import MeasureBaselineParams, measure_baseline
+from prunegap.stages.numbers import StrictNumbers
 from prunegap.stages.prepare_data import PrepareDataParams, prepare_data
 from prunegap.stages.prune import PruneParams, prune
 from prunegap.training.methods import describe_method
@@ -23,10 +25,12 @@ STAGES: tuple[Stage[..., Any], ...] = (
     evaluate,
     compare,
 )
+WHICH_METHOD = frozenset({"method", "label"})
+"""Parameters of finetune that make the pipeline's shape, and are no inputs of it."""
 SHARED = ("device", "precision", "channels_last", "threads")
 
 
-class Level(BaseModel):
+class Level(StrictNumbers):
     """One sparsity, and the tolerance that goes with it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,7 +46,7 @@ class Level(BaseModel):
         return {"sparsity": value} if isinstance(value, int | float | str) else value
 
 
-class Experiment(BaseModel):
+class Experiment(StrictNumbers):
     """Everything a run depends on: what to fan out over, and the parameters of each stage."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,13 +84,15 @@ class Experiment(BaseModel):
         return seeds
 
     @model_validator(mode="after")
-    def _names_are_distinct(self) -> Self:
-        _require_distinct(
-            "methods",
-            [method.shown_name for method in self.methods],
-            "give the same method twice only with different labels",
-        )
-        _require_distinct("sparsities", [f"{level.sparsity:g}" for level in self.sparsities], "name each once")
+    def _names_stay_apart(self) -> Self:
+        labels = [method.shown_name for method in self.methods]
+        _require_distinct("methods", labels, "give the same method twice only with different labels")
+        _refuse("methods", same_methods(labels), "give one of them another label")
+        sections = {stage_.name: stage_.params_type.model_fields for stage_ in STAGES}
+        own = [name for name in FinetuneParams.model_fields if name not in WHICH_METHOD]
+        _refuse("methods", same_inputs(sections, labels, own), "give the method another label")
+        values = [level.sparsity for level in self.sparsities]
+        _refuse("sparsities", same_sparsities(values), "name each once, or further apart")
         return self
 
     @model_validator(mode="after")
@@ -110,6 +116,11 @@ def _require_distinct(what: str, names: list[str], rule: str) -> None:
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise ValueError(f"{what} must be distinct, got {twice[0]} twice; {rule}")
+
+
+def _refuse(what: str, confusion: str, remedy: str) -> None:
+    if confusion:
+        raise ValueError(f"{what}: {confusion}; {remedy}")
 
 
 def varied_keys(dense_seeds: object) -> dict[str, dict[str, str]]:
@@ -149,9 +160,13 @@ def _spread(raw: dict[str, Any]) -> dict[str, Any]:
 def _lowest_sparsity(levels: Any) -> dict[str, Any]:  # noqa: ANN401
     """Return the sparsity that the rules of prune are checked with: what holds for the lowest holds for all."""
     entries = levels if isinstance(levels, list | tuple) else ()
-    values = [entry.get("sparsity") if isinstance(entry, dict) else entry for entry in entries]
-    numbers = [value for value in values if isinstance(value, float) and 0 <= value < 1]
-    return {"sparsity": min(numbers)} if numbers else {}
+    values: list[float] = []
+    for entry in entries:
+        try:
+            values.append(Level.model_validate(entry).sparsity)
+        except ValidationError:
+            continue  # told where the levels are validated
+    return {"sparsity": min(values)} if values else {}
 
 
 def _method(entry: Any, base: dict[str, Any]) -> Any:  # noqa: ANN401

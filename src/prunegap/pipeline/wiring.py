@@ -90,7 +90,9 @@ def _cell(experiment: Experiment, runner: Runner, dense: Handles, level: Level, 
 
     def one(method: FinetuneParams) -> Handles:
         tolerance = method.tolerance if level.tolerance is None else level.tolerance
-        name, named = f"{cell}-{method.shown_name}", tags | {"method": method.shown_name}
+        name, named = f"{cell}-{method.shown_name}", tags | {"method": method.method}
+        if method.label:
+            named["label"] = method.label
         params = method.model_copy(update={"tolerance": tolerance})
         finetuned = runner.run(f"finetune-{name}", finetune, params, measured | {"sparse_model": sparse_model}, named)
         judged = measured | {"finetuned_model": finetuned["finetuned_model"]}

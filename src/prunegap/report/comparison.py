@@ -7,33 +7,22 @@ train when its mean train ``max_psi`` is within the tolerance.
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
-from prunegap.artifacts.evaluation import Evaluation, SplitResult
+from prunegap.artifacts.evaluation import Evaluation, GroupResult, SplitResult
 from prunegap.errors import UserError
-from prunegap.report.seed_mean import SeedMean, mean_over_seeds, plain_percent
+from prunegap.estimate import Quantity, joined, shown_in
+from prunegap.report.seed_mean import SCALES, SeedMean, mean_of_known, mean_over_seeds, plain_percent
 
 PUBLISHED_FIGURES = ("accuracy", "psi_pw", "max_psi")
 OTHER_DISPARITIES = ("churn", "excessive_loss_spread", "group_accuracy_spread")
 CONTEXT_FIGURES = ("dense_accuracy", "overall_gap", "dense_loss", "loss")
-IN_NATS = frozenset({"excessive_loss_spread", "dense_loss", "loss"})
+OURS = PUBLISHED_FIGURES + OTHER_DISPARITIES + CONTEXT_FIGURES
 
-
-@dataclass(frozen=True)
-class SplitFigures:
-    """Every figure of one split over the seeds that have it (fractions; losses in nats)."""
-
-    dense_accuracy: SeedMean
-    accuracy: SeedMean
-    dense_loss: SeedMean
-    loss: SeedMean
-    overall_gap: SeedMean
-    max_psi: SeedMean
-    psi_pw: SeedMean
-    churn: SeedMean
-    excessive_loss_spread: SeedMean
-    group_accuracy_spread: SeedMean
+Figures: TypeAlias = Mapping[str, SeedMean]
+"""Every figure of one split over the seeds that have it, by name (fractions; losses in nats)."""
 
 
 @dataclass(frozen=True)
@@ -46,24 +35,39 @@ class ComparisonRow:
     model: str
     sparsity: float
     method: str
+    label: str
+    summary: str
     tolerance: float
     seeds: tuple[int, ...]
     feasible_on_train: bool | None
     feasible_seeds: int | None
     achieved_sparsity: SeedMean
     seconds: SeedMean
-    splits: Mapping[str, SplitFigures]
+    quantities: Sequence[Quantity]
+    splits: Mapping[str, Figures]
+
+    @property
+    def shown_name(self) -> str:
+        """The method's name in tables and plots."""
+        return self.label or self.method
 
 
 def summarise(evaluations: Iterable[Evaluation]) -> list[ComparisonRow]:
-    """Group by data set, target, group, sparsity and method, in order of first appearance.
+    """Group by data set, target, group, sparsity and method (by its label), in order of first appearance.
 
     Raises:
-        UserError: a seed given twice, or runs of one row that differ in tolerance or model.
+        UserError: a seed given twice, runs of one row that differ in method, tolerance or model, or two sparsities
+            that tables and file names write alike.
     """
     groups: dict[tuple[str, str, str, float, str], list[Evaluation]] = {}
+    written: dict[str, float] = {}
     for one in evaluations:
-        groups.setdefault((one.dataset, one.target, one.group, one.sparsity, one.method), []).append(one)
+        if written.setdefault(plain_percent(one.sparsity), one.sparsity) != one.sparsity:
+            percent = plain_percent(one.sparsity)
+            raise UserError(
+                f"sparsities {written[percent]} and {one.sparsity} are both written {percent} %; compare them apart"
+            )
+        groups.setdefault((one.dataset, one.target, one.group, one.sparsity, one.shown_name), []).append(one)
     return [_row(runs) for runs in groups.values()]
 
 
@@ -71,7 +75,8 @@ def _row(runs: Sequence[Evaluation]) -> ComparisonRow:
     _check_alike(runs)
     first = runs[0]
     names = dict.fromkeys(name for run in runs for name in run.splits)
-    splits = {name: _split_figures([run.splits[name] for run in runs if name in run.splits]) for name in names}
+    quantities = joined(run.overall_quantities for run in runs)
+    splits = {name: figures_of(quantities, [run.splits[name] for run in runs if name in run.splits]) for name in names}
     on_train = [run.splits["train"].feasible for run in runs if "train" in run.splits]
     return ComparisonRow(
         dataset=first.dataset,
@@ -80,23 +85,27 @@ def _row(runs: Sequence[Evaluation]) -> ComparisonRow:
         model=first.model,
         sparsity=first.sparsity,
         method=first.method,
+        label=first.label,
+        summary=first.summary,
         tolerance=first.tolerance,
         seeds=tuple(run.seed for run in runs),
-        feasible_on_train=splits["train"].max_psi.mean <= first.tolerance if on_train else None,
+        feasible_on_train=splits["train"]["max_psi"].mean <= first.tolerance if on_train else None,
         feasible_seeds=sum(on_train) if on_train else None,
         achieved_sparsity=mean_over_seeds([run.achieved_sparsity for run in runs]),
         seconds=mean_over_seeds([run.seconds for run in runs]),
+        quantities=quantities,
         splits=splits,
     )
 
 
-def _split_figures(results: Sequence[SplitResult]) -> SplitFigures:
-    names = [field.name for field in fields(SplitFigures)]
-    return SplitFigures(**{name: mean_over_seeds([getattr(one, name) for one in results]) for name in names})
+def figures_of(quantities: Sequence[Quantity], results: Sequence[SplitResult] | Sequence[GroupResult]) -> Figures:
+    """Average every quantity over the seeds that have an estimate."""
+    means = {one.name: mean_of_known([result.value(one.name) for result in results]) for one in quantities}
+    return {name: mean for name, mean in means.items() if mean is not None}
 
 
 def _check_alike(runs: Sequence[Evaluation]) -> None:
-    what = f"method '{runs[0].method}' at {plain_percent(runs[0].sparsity)} % sparsity"
+    what = f"method '{runs[0].shown_name}' at {plain_percent(runs[0].sparsity)} % sparsity"
     seeds = [run.seed for run in runs]
     twice = next((seed for seed in seeds if seeds.count(seed) > 1), None)
     if twice is not None:
@@ -104,6 +113,10 @@ def _check_alike(runs: Sequence[Evaluation]) -> None:
     if len(tolerances := {run.tolerance for run in runs}) > 1:
         values = " and ".join(plain_percent(value) for value in sorted(tolerances))
         raise UserError(f"{what}: tolerances of {values} points cannot be averaged; compare one at a time")
+    if len(methods := {run.method for run in runs}) > 1:
+        raise UserError(
+            f"{what}: runs of {' and '.join(sorted(methods))} share this name and cannot be averaged; give each a label"
+        )
     if len(models := {run.model for run in runs}) > 1:
         raise UserError(
             f"{what}: models {' and '.join(sorted(models))} cannot be averaged; compare one model at a time"
@@ -121,40 +134,59 @@ def write_comparison_csv(rows: Sequence[ComparisonRow], path: Path) -> None:
     """
     if not rows:
         raise UserError(f"{path.name}: no evaluation to compare; evaluate at least one method first")
-    write_records([_record(row) for row in rows], path)
+    quantities = joined(row.quantities for row in rows)
+    write_records([_record(row, quantities) for row in rows], path)
 
 
-def _record(row: ComparisonRow) -> dict[str, str]:
+def row_metrics(row: ComparisonRow) -> dict[str, float]:
+    """Return what a tracker shows of one method at one sparsity: means over seeds."""
+    return {
+        f"{row.shown_name}_{row.sparsity * 100:g}/{split}_{one.name}": figures[one.name].mean
+        for split, figures in row.splits.items()
+        for one in shown_in("table", row.quantities)
+        if one.name in figures
+    }
+
+
+def _record(row: ComparisonRow, quantities: Sequence[Quantity]) -> dict[str, str]:
+    table = {one.name: one for one in quantities}
+    added = [name for name in table if name not in OURS]
+
+    def columns(split: str, names: Sequence[str]) -> dict[str, str]:
+        return _split_columns(row, split, [table[name] for name in names if name in table])
+
     feasible = "" if row.feasible_on_train is None else ("yes" if row.feasible_on_train else "no")
     return {
         "dataset": row.dataset,
         "target": row.target,
         "group": row.group,
         "sparsity_percent": plain_percent(row.sparsity),
-        "method": row.method,
+        "method": row.shown_name,
         "tolerance_percent": plain_percent(row.tolerance),
         "feasible_on_train": feasible,
-        **_split_columns(row, "train", PUBLISHED_FIGURES),
-        **_split_columns(row, "test", PUBLISHED_FIGURES),
+        **columns("train", PUBLISHED_FIGURES),
+        **columns("test", PUBLISHED_FIGURES),
         "feasible_seeds": "" if row.feasible_seeds is None else str(row.feasible_seeds),
         "seeds": str(len(row.seeds)),
-        **_split_columns(row, "train", OTHER_DISPARITIES),
-        **_split_columns(row, "test", OTHER_DISPARITIES),
+        **columns("train", OTHER_DISPARITIES),
+        **columns("test", OTHER_DISPARITIES),
         **_columns("achieved_sparsity_percent", row.achieved_sparsity, 100),
         **_columns("seconds", row.seconds, 1),
         "model": row.model,
-        **_split_columns(row, "train", CONTEXT_FIGURES),
-        **_split_columns(row, "test", CONTEXT_FIGURES),
-        **_split_columns(row, "validation", PUBLISHED_FIGURES + OTHER_DISPARITIES + CONTEXT_FIGURES),
+        **columns("train", CONTEXT_FIGURES),
+        **columns("test", CONTEXT_FIGURES),
+        **columns("validation", OURS),
+        **columns("train", added),
+        **columns("test", added),
+        **columns("validation", added),
     }
 
 
-def _split_columns(row: ComparisonRow, split: str, names: Sequence[str]) -> dict[str, str]:
-    figures = row.splits.get(split)
+def _split_columns(row: ComparisonRow, split: str, quantities: Sequence[Quantity]) -> dict[str, str]:
+    figures = row.splits.get(split, {})
     columns: dict[str, str] = {}
-    for name in names:
-        figure = None if figures is None else getattr(figures, name)
-        columns |= _columns(f"{split}_{name}", figure, 1 if name in IN_NATS else 100)
+    for one in quantities:
+        columns |= _columns(f"{split}_{one.name}", figures.get(one.name), SCALES[one.unit])
     return columns
 
 

@@ -3,18 +3,19 @@
 # pyright: reportUnknownMemberType=false
 # matplotlib leaves its keyword arguments untyped.
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from prunegap.artifacts.history import History, StepTrace
-from prunegap.constraints.formulation import FormulationSettings, constrained_method
 from prunegap.errors import UserError
-from prunegap.extensions import extensions
 from prunegap.report.plot_style import BLACK, COLOURS, GREY, label_text, new_figure, png, tidy
 from prunegap.report.seed_mean import plain_percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from prunegap.artifacts.history import History, StepTrace
 
 MAXIMUM = "maximum"
 LINE_COLOURS = tuple(colour for colour in COLOURS if colour not in {BLACK, GREY})
@@ -31,14 +32,14 @@ def plot_dynamics(history: History) -> bytes:
     """
     trace = history.trace
     if trace is None or not trace.steps:
-        raise UserError(f"method '{history.method}' recorded no constraints; name a constrained method")
-    scale, unit = (100.0, "points") if _measures_accuracy(history) else (1.0, "as measured")
+        raise UserError(f"method '{history.shown_name}' recorded no constraints; name a constrained method")
+    scale, unit = (100.0, "points") if history.measures == "accuracy" else (1.0, "as measured")
     figure = new_figure(10.0, 5.6)
     upper, lower = figure.subplots(2, 1, sharex=True)
     _draw_lines(upper, trace, trace.multipliers, 1.0)
     _draw_lines(lower, trace, trace.violations, scale)
     lower.axhline(0, color="#a00000", linewidth=1.1, linestyle=":")
-    what = f"{history.method}, {plain_percent(history.sparsity)} % sparsity, seed {history.seed}"
+    what = f"{history.shown_name}, {plain_percent(history.sparsity)} % sparsity, seed {history.seed}"
     tidy(upper, label_text(f"Multipliers: {what}", 100))
     tidy(lower, f"Violations, {unit}: above the dotted line a constraint is broken")
     upper.set_ylabel("multiplier")
@@ -48,14 +49,7 @@ def plot_dynamics(history: History) -> bytes:
     return png(figure)
 
 
-def _measures_accuracy(history: History) -> bool:
-    if history.method not in extensions("formulations"):
-        return False
-    settings = FormulationSettings(tolerance=history.tolerance)
-    return constrained_method(history.method).formulation(settings).measures == "accuracy"
-
-
-def _draw_lines(axes: "Axes", trace: StepTrace, values: Sequence[Sequence[float | None]], scale: float) -> None:
+def _draw_lines(axes: Axes, trace: StepTrace, values: Sequence[Sequence[float | None]], scale: float) -> None:
     has_maximum = trace.names[-1] == MAXIMUM
     constraints = trace.names[:-1] if has_maximum else trace.names
     others = len(constraints) - len(LINE_COLOURS)

@@ -45,7 +45,7 @@ def findings(rows: Sequence[ComparisonRow], evaluations: Sequence[Evaluation], s
     splits = splits_of([one for one in evaluations if one.sparsity == sparsity])
     split = "test" if "test" in splits or not splits else splits[-1]
     methods = method_groups(evaluations, sparsity, split)
-    hurt = tuple((one.method, _hurt_sentence(one, split)) for one in methods)
+    hurt = tuple((one.shown_name, _hurt_sentence(one, split)) for one in methods)
     return Findings(sparsity, _feasibility([row for row in rows if row.sparsity == sparsity]), split, hurt)
 
 
@@ -62,14 +62,14 @@ def _feasibility(rows: Sequence[ComparisonRow]) -> str:
 
 
 def _with_disparity(row: ComparisonRow, with_tolerance: bool) -> str:
-    disparity = f"max psi {percent_text(row.splits['train'].max_psi, with_sd=False)}"
+    disparity = f"max psi {percent_text(row.splits['train'].get('max_psi'), with_sd=False)}"
     limit = f", tolerance {plain_percent(row.tolerance)}" if with_tolerance else ""
-    return f"{row.method} ({disparity}{limit})"
+    return f"{row.shown_name} ({disparity}{limit})"
 
 
 def _hurt_sentence(method: MethodGroups, split: str) -> str:
-    after = percent_text(method.accuracy, with_sd=False)
-    overall = f"accuracy {_change(method.overall_gap.mean)} on {split}, to {after} %"
+    after = percent_text(method.overall.get("accuracy"), with_sd=False)
+    overall = f"accuracy {_change(method.overall['overall_gap'].mean)} on {split}, to {after} %"
     worse = [name for name in worst_first([method]) if excess_of(method.groups[name]) > 0]
     if not worse:
         return f"{overall}; no group is hurt more than the average."
@@ -78,9 +78,9 @@ def _hurt_sentence(method: MethodGroups, split: str) -> str:
 
 
 def _group_phrase(group: GroupFigures) -> str:
-    excess = percent_text(group.excess_gap, with_sd=False)
-    before = percent_text(group.dense_accuracy, with_sd=False)
-    after = percent_text(group.accuracy, with_sd=False)
+    excess = percent_text(group.figures.get("excess_gap"), with_sd=False)
+    before = percent_text(group.figures.get("dense_accuracy"), with_sd=False)
+    after = percent_text(group.figures.get("accuracy"), with_sd=False)
     return f"{group.name}, {excess} points more than the average ({before} % → {after} %)"
 
 

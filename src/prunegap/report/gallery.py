@@ -1,20 +1,28 @@
 """All pictures of a comparison, each with its file name, caption and a text for those who cannot see it."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from prunegap.artifacts.evaluation import Evaluation
-from prunegap.artifacts.history import History
+from prunegap.estimate import Quantity, joined, shown_in
 from prunegap.report.comparison import ComparisonRow
 from prunegap.report.dynamics import plot_dynamics
 from prunegap.report.groups import sparsities_of
-from prunegap.report.plots import plot_group_gaps, plot_tradeoff
+from prunegap.report.plots import line_label, plot_groups, plot_tradeoff
 from prunegap.report.seed_mean import percent_text, plain_percent
+
+if TYPE_CHECKING:
+    from prunegap.artifacts.history import History
+
+GAP = "gap"
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG. ``name`` is a file name without ending; ``kind`` is ``gaps``, ``tradeoff`` or ``dynamics``."""
+    """A PNG. ``name`` is a file name without ending; ``kind`` is ``groups``, ``tradeoff`` or ``dynamics``."""
 
     kind: str
     name: str
@@ -32,29 +40,42 @@ def draw_all(
     Raises:
         UserError: no evaluation, or evaluations of different data.
     """
+    drawn = shown_in("plot", joined(one.group_quantities for one in evaluations))
     pictures: list[Picture] = []
     for sparsity in sparsities_of(evaluations):
-        pictures.append(_gaps(rows, evaluations, sparsity))
+        pictures += [_groups(rows, evaluations, sparsity, quantity) for quantity in drawn]
         pictures.append(_tradeoff(rows, sparsity))
-    return pictures + [_dynamics(history) for history in _first_seeds(histories)]
+    return _with_names_of_their_own(pictures + [_dynamics(history) for history in _first_seeds(histories)])
 
 
-def _gaps(rows: Sequence[ComparisonRow], evaluations: Sequence[Evaluation], sparsity: float) -> Picture:
+def _with_names_of_their_own(pictures: Sequence[Picture]) -> list[Picture]:
+    """Number the names that are taken, as those of methods that differ in case alone, on a disk that ignores it."""
+    apart: list[Picture] = []
+    taken: set[str] = set()
+    for picture in pictures:
+        name, number = picture.name, 1
+        while name.lower() in taken:
+            number += 1
+            name = f"{picture.name}_{number}"
+        taken.add(name.lower())
+        apart.append(replace(picture, name=name))
+    return apart
+
+
+def _groups(
+    rows: Sequence[ComparisonRow], evaluations: Sequence[Evaluation], sparsity: float, quantity: Quantity
+) -> Picture:
     at = f"{plain_percent(sparsity)} % sparsity"
+    has_line = any((quantity.line or quantity.name) == one.name for row in rows for one in row.quantities)
+    line = f" A black line is the method's {line_label(quantity)}." if has_line else ""
+    above = " What stands above it is the group's excess." if quantity.name == GAP else ""
     caption = (
-        f"Accuracy gap of each group at {at}: how much accuracy the sparse model lost against the dense one. "
-        "A black line is the method's overall gap; what stands above it is the group's excess."
-        f"{_thin_lines(rows, sparsity)}"
+        f"{quantity.heading[:1].upper()}{quantity.heading[1:]} of each group at {at}. {quantity.description}"
+        f"{line}{above}{_thin_lines(rows, sparsity)}"
     )
-    alt = f"Bar chart of the accuracy gap of each group and method at {at}. {_figures(rows, sparsity)}"
-    return Picture(
-        "gaps",
-        f"group_gaps_{_in_name(sparsity)}",
-        sparsity,
-        caption,
-        alt,
-        plot_group_gaps(evaluations, sparsity),
-    )
+    alt = f"Bar chart of the {quantity.heading} of each group and method at {at}. {_figures(rows, sparsity)}"
+    name = f"group_{'gaps' if quantity.name == GAP else quantity.name}_{_in_name(sparsity)}"
+    return Picture("groups", name, sparsity, caption, alt, plot_groups(evaluations, sparsity, quantity))
 
 
 def _tradeoff(rows: Sequence[ComparisonRow], sparsity: float) -> Picture:
@@ -69,9 +90,9 @@ def _tradeoff(rows: Sequence[ComparisonRow], sparsity: float) -> Picture:
 
 
 def _dynamics(history: History) -> Picture:
-    what = f"{history.method} at {plain_percent(history.sparsity)} % sparsity, seed {history.seed}"
+    what = f"{history.shown_name} at {plain_percent(history.sparsity)} % sparsity, seed {history.seed}"
     caption = f"{what}: how the multipliers of the constraints answered their violations while fine-tuning."
-    name = f"dynamics_{history.method}_{_in_name(history.sparsity)}_seed{history.seed}"
+    name = f"dynamics_{history.shown_name}_{_in_name(history.sparsity)}_seed{history.seed}"
     alt = f"Line charts of multipliers and violations over the steps of {what}."
     return Picture("dynamics", name, history.sparsity, caption, alt, plot_dynamics(history))
 
@@ -79,7 +100,7 @@ def _dynamics(history: History) -> Picture:
 def _first_seeds(histories: Sequence[History]) -> list[History]:
     first: dict[tuple[float, str], History] = {}
     for history in histories:
-        key = history.sparsity, history.method
+        key = history.sparsity, history.shown_name
         if history.trace is not None and history.trace.steps and (key not in first or history.seed < first[key].seed):
             first[key] = history
     return list(first.values())
@@ -87,8 +108,8 @@ def _first_seeds(histories: Sequence[History]) -> list[History]:
 
 def _figures(rows: Sequence[ComparisonRow], sparsity: float) -> str:
     phrases = [
-        f"{row.method} on {split}: accuracy {percent_text(figures.accuracy)} %, "
-        f"max psi {percent_text(figures.max_psi)} points"
+        f"{row.shown_name} on {split}: accuracy {percent_text(figures.get('accuracy'))} %, "
+        f"max psi {percent_text(figures.get('max_psi'))} points"
         for row in rows
         if row.sparsity == sparsity
         for split, figures in row.splits.items()

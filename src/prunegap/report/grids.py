@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from prunegap.artifacts.evaluation import Evaluation
+from prunegap.estimate import Quantity, joined, shown_in
 from prunegap.report.comparison import ComparisonRow
 from prunegap.report.groups import MethodGroups, excess_of, method_groups, worst_first, worst_group
-from prunegap.report.seed_mean import NO_ESTIMATE, duration_text, percent_text, plain_percent
+from prunegap.report.seed_mean import NO_ESTIMATE, duration_text, figure_text, plain_percent, unit_text
 
 MAX_GROUP_ROWS = 12
 WORST_GROUP_ROWS = 10
 WORST_SIGN, OVER_SIGN = "▲", "!"
 FEASIBLE = "feasible on train"
+JUDGED = "excess_gap"
+ON_TRAIN = ("accuracy", "max_psi")
 
 Mark = Literal["name", "number", "yes", "no", "over", "worst", "worst_over"]
 
@@ -37,34 +40,45 @@ class Grid:
 
 def comparison_grid(rows: Sequence[ComparisonRow], split: str, *, seconds_sd: bool = True) -> Grid:
     """One split: accuracy, disparity and churn of every method; a dash where the split was not evaluated."""
-    headings = ("sparsity %", "method", "accuracy %", "max psi", "Psi_PW", "churn %", FEASIBLE, "seconds")
+    shown = shown_in("table", joined(row.quantities for row in rows))
+    headings = ("sparsity %", "method", *map(_heading, shown), FEASIBLE, "seconds")
     cells = tuple(
-        (*_names(row), *_split_cells(row, split), feasible_cell(row), _seconds(row, seconds_sd)) for row in rows
+        (*_names(row), *_split_cells(row, split, shown), feasible_cell(row), _seconds(row, seconds_sd)) for row in rows
     )
     return _with_problem(rows, Grid(f"{split} split", headings, cells, seeds_note(rows)))
 
 
 def overview_grid(rows: Sequence[ComparisonRow]) -> Grid:
     """Train and test beside each other in one short table."""
-    on_train = (FEASIBLE, "train accuracy %", "train max psi")
-    on_test = ("test accuracy %", "test max psi", "test Psi_PW", "test churn %")
-    headings = ("sparsity %", "method", *on_train, *on_test)
+    on_test = shown_in("table", joined(row.quantities for row in rows))
+    on_train = [one for one in on_test if one.name in ON_TRAIN]
+    shown = (*(f"train {_heading(one)}" for one in on_train), *(f"test {_heading(one)}" for one in on_test))
+    headings = ("sparsity %", "method", FEASIBLE, *shown)
     cells = tuple(
-        (*_names(row), feasible_cell(row), *_split_cells(row, "train")[:2], *_split_cells(row, "test")) for row in rows
+        (
+            *_names(row),
+            feasible_cell(row),
+            *_split_cells(row, "train", on_train),
+            *_split_cells(row, "test", on_test),
+        )
+        for row in rows
     )
     return _with_problem(rows, Grid("Comparison", headings, cells, seeds_note(rows)))
 
 
 def _names(row: ComparisonRow) -> tuple[Cell, Cell]:
-    return Cell(plain_percent(row.sparsity)), Cell(row.method, "name")
+    return Cell(plain_percent(row.sparsity)), Cell(row.shown_name, "name")
 
 
-def _split_cells(row: ComparisonRow, split: str) -> tuple[Cell, ...]:
-    figures = row.splits.get(split)
-    if figures is None:
-        return (Cell(NO_ESTIMATE),) * 4
-    shown = (figures.accuracy, figures.max_psi, figures.psi_pw, figures.churn)
-    return tuple(Cell(percent_text(figure)) for figure in shown)
+def _heading(quantity: Quantity) -> str:
+    """Name and unit; percentage points are told by the note."""
+    unit = "" if quantity.difference and quantity.unit == "fraction" else unit_text(quantity)
+    return f"{quantity.heading} {unit}".rstrip()
+
+
+def _split_cells(row: ComparisonRow, split: str, shown: Sequence[Quantity]) -> tuple[Cell, ...]:
+    figures = row.splits.get(split, {})
+    return tuple(Cell(figure_text(figures.get(one.name), one.unit)) for one in shown)
 
 
 def feasible_cell(row: ComparisonRow) -> Cell:
@@ -99,30 +113,41 @@ def seeds_note(rows: Sequence[ComparisonRow]) -> str:
     return f"Mean ± standard deviation over {span} seeds; {units}; {feasible}."
 
 
-def group_grid(evaluations: Sequence[Evaluation], sparsity: float, split: str, *, with_sd: bool = True) -> Grid:
-    """Excess gap of each group under each method in points; only the worst of more than 12 groups.
+def group_quantities(evaluations: Sequence[Evaluation]) -> list[Quantity]:
+    """Return what has a table a group, in order."""
+    return shown_in("table", joined(one.group_quantities for one in evaluations))
+
+
+def group_grid(
+    evaluations: Sequence[Evaluation], sparsity: float, split: str, quantity: Quantity, *, with_sd: bool = True
+) -> Grid:
+    """One quantity of each group under each method; only those hurt most of more than 12 groups.
+
+    Excess gaps above the tolerance and the worst of them are marked.
 
     Raises:
         UserError: as :func:`prunegap.report.groups.method_groups`.
     """
     methods = method_groups(evaluations, sparsity, split)
     names = list(dict.fromkeys(name for method in methods for name in method.groups))
-    worst = {method.method: worst_group(method) for method in methods}
+    worst = {method.shown_name: worst_group(method) for method in methods}
     limit = max(WORST_GROUP_ROWS, len(set(worst.values())))
     shown = worst_first(methods)[:limit] if len(names) > MAX_GROUP_ROWS else names
     rows = tuple(
         (
             Cell(name, "name"),
             Cell(_count(methods, name)),
-            *(_excess_cell(method, name, worst[method.method], with_sd) for method in methods),
+            *(_group_cell(method, name, worst[method.shown_name], quantity, with_sd) for method in methods),
         )
         for name in shown
     )
+    title = quantity.heading[:1].upper() + quantity.heading[1:]
+    unit = f", in {text}" if (text := unit_text(quantity)) else ""
     return Grid(
-        title=f"Excess accuracy gap on {split} at {plain_percent(sparsity)} % sparsity, in points",
-        headings=("group", "examples", *(method.method for method in methods)),
+        title=f"{title} on {split} at {plain_percent(sparsity)} % sparsity{unit}",
+        headings=("group", "examples", *(method.shown_name for method in methods)),
         rows=rows,
-        note=_group_note(len(shown), len(names)),
+        note=_group_note(quantity, len(shown), len(names)),
     )
 
 
@@ -130,9 +155,12 @@ def _count(methods: Sequence[MethodGroups], name: str) -> str:
     return next(str(method.groups[name].count) for method in methods if name in method.groups)
 
 
-def _excess_cell(method: MethodGroups, name: str, worst: str, with_sd: bool) -> Cell:
+def _group_cell(method: MethodGroups, name: str, worst: str, quantity: Quantity, with_sd: bool) -> Cell:
     group = method.groups.get(name)
-    text = percent_text(None if group is None else group.excess_gap, signed=True, with_sd=with_sd)
+    figure = None if group is None else group.figures.get(quantity.name)
+    text = figure_text(figure, quantity.unit, signed=quantity.difference, with_sd=with_sd)
+    if quantity.name != JUDGED:
+        return Cell(text)
     is_over = excess_of(group) > method.tolerance
     is_worst = name == worst and text != NO_ESTIMATE
     mark: Mark = "number"
@@ -142,9 +170,11 @@ def _excess_cell(method: MethodGroups, name: str, worst: str, with_sd: bool) -> 
     return Cell(" ".join([*signs, text]), mark)
 
 
-def _group_note(shown: int, count: int) -> str:
-    meaning = "Positive: hurt more than the average."
-    note = f"{meaning} {OVER_SIGN} above the tolerance; {WORST_SIGN} the group that the method hurts most."
+def _group_note(quantity: Quantity, shown: int, count: int) -> str:
+    note = quantity.description
+    if quantity.name == JUDGED:
+        meaning = "Positive: hurt more than the average."
+        note = f"{meaning} {OVER_SIGN} above the tolerance; {WORST_SIGN} the group that the method hurts most."
     left_out = count - shown
     if not left_out:
         return note

@@ -6,32 +6,29 @@ from pathlib import Path
 
 from prunegap.artifacts.evaluation import Evaluation, GroupResult
 from prunegap.errors import UserError
-from prunegap.report.comparison import write_records
-from prunegap.report.seed_mean import SeedMean, mean_over_seeds, plain_percent
+from prunegap.estimate import Quantity, Unit, joined
+from prunegap.report.comparison import Figures, figures_of, write_records
+from prunegap.report.seed_mean import SCALES, plain_percent
 
 NO_SEED = float("-inf")
 
 
 @dataclass(frozen=True)
 class GroupFigures:
-    """One group under one method on one split; a figure is None where no seed has an estimate."""
+    """One group under one method on one split; a figure is left out where no seed has an estimate."""
 
     name: str
     count: int
-    dense_accuracy: SeedMean | None
-    accuracy: SeedMean | None
-    gap: SeedMean | None
-    excess_gap: SeedMean | None
+    figures: Figures
 
 
 @dataclass(frozen=True)
 class MethodGroups:
     """All groups under one method at one sparsity on one split, in the data set's order."""
 
-    method: str
+    shown_name: str
     tolerance: float
-    overall_gap: SeedMean
-    accuracy: SeedMean
+    overall: Figures
     groups: Mapping[str, GroupFigures]
 
 
@@ -71,44 +68,31 @@ def method_groups(evaluations: Sequence[Evaluation], sparsity: float, split: str
     runs: dict[str, list[Evaluation]] = {}
     for one in evaluations:
         if one.sparsity == sparsity and split in one.splits:
-            runs.setdefault(one.method, []).append(one)
+            runs.setdefault(one.shown_name, []).append(one)
     if not runs:
         known = ", ".join(plain_percent(value) for value in sparsities_of(evaluations))
         raise UserError(
             f"nothing was evaluated on split '{split}' at {plain_percent(sparsity)} % sparsity; "
             f"sparsities: {known}; splits: {', '.join(splits_of(evaluations))}"
         )
-    return [_method_groups(method, split, of_method) for method, of_method in runs.items()]
+    return [_method_groups(split, of_method) for of_method in runs.values()]
 
 
-def _method_groups(method: str, split: str, runs: Sequence[Evaluation]) -> MethodGroups:
+def _method_groups(split: str, runs: Sequence[Evaluation]) -> MethodGroups:
+    quantities = joined(run.group_quantities for run in runs)
     results: dict[str, list[GroupResult]] = {}
     for run in runs:
         for group in run.splits[split].groups:
             results.setdefault(group.name, []).append(group)
     return MethodGroups(
-        method=method,
+        shown_name=runs[0].shown_name,
         tolerance=runs[0].tolerance,
-        overall_gap=mean_over_seeds([run.splits[split].overall_gap for run in runs]),
-        accuracy=mean_over_seeds([run.splits[split].accuracy for run in runs]),
-        groups={name: _group_figures(name, of_group) for name, of_group in results.items()},
+        overall=figures_of(joined(run.overall_quantities for run in runs), [run.splits[split] for run in runs]),
+        groups={
+            name: GroupFigures(name, of_group[0].count, figures_of(quantities, of_group))
+            for name, of_group in results.items()
+        },
     )
-
-
-def _group_figures(name: str, results: Sequence[GroupResult]) -> GroupFigures:
-    return GroupFigures(
-        name=name,
-        count=results[0].count,
-        dense_accuracy=_mean([one.dense_accuracy for one in results]),
-        accuracy=_mean([one.accuracy for one in results]),
-        gap=_mean([one.gap for one in results]),
-        excess_gap=_mean([one.excess_gap for one in results]),
-    )
-
-
-def _mean(values: Sequence[float | None]) -> SeedMean | None:
-    known = [value for value in values if value is not None]
-    return mean_over_seeds(known) if known else None
 
 
 def worst_first(methods: Sequence[MethodGroups]) -> list[str]:
@@ -133,7 +117,8 @@ def worst_group(method: MethodGroups) -> str:
 
 def excess_of(group: GroupFigures | None) -> float:
     """Mean excess gap of a group; minus infinity without an estimate, so that it is never the worst."""
-    return NO_SEED if group is None or group.excess_gap is None else group.excess_gap.mean
+    excess = None if group is None else group.figures.get("excess_gap")
+    return NO_SEED if excess is None else excess.mean
 
 
 def write_group_results_csv(evaluations: Sequence[Evaluation], path: Path) -> None:
@@ -144,10 +129,11 @@ def write_group_results_csv(evaluations: Sequence[Evaluation], path: Path) -> No
     """
     if not evaluations:
         raise UserError(f"{path.name}: no evaluation to list; evaluate at least one method first")
-    write_records([record for one in evaluations for record in _group_records(one)], path)
+    quantities = joined(one.group_quantities for one in evaluations)
+    write_records([record for one in evaluations for record in _group_records(one, quantities)], path)
 
 
-def _group_records(run: Evaluation) -> list[dict[str, str]]:
+def _group_records(run: Evaluation, quantities: Sequence[Quantity]) -> list[dict[str, str]]:
     head = {
         "dataset": run.dataset,
         "target": run.target,
@@ -155,7 +141,7 @@ def _group_records(run: Evaluation) -> list[dict[str, str]]:
         "model": run.model,
         "seed": str(run.seed),
         "sparsity_percent": plain_percent(run.sparsity),
-        "method": run.method,
+        "method": run.shown_name,
         "tolerance_percent": plain_percent(run.tolerance),
     }
     return [
@@ -164,19 +150,12 @@ def _group_records(run: Evaluation) -> list[dict[str, str]]:
             "split": split,
             "group_name": group.name,
             "count": str(group.count),
-            "dense_accuracy": _number(group.dense_accuracy, 100),
-            "accuracy": _number(group.accuracy, 100),
-            "dense_loss": _number(group.dense_loss, 1),
-            "loss": _number(group.loss, 1),
-            "gap": _number(group.gap, 100),
-            "excess_gap": _number(group.excess_gap, 100),
-            "churn": _number(group.churn, 100),
-            "excessive_loss": _number(group.excessive_loss, 1),
+            **{one.name: _number(group.value(one.name), one.unit) for one in quantities},
         }
         for split, result in run.splits.items()
         for group in result.groups
     ]
 
 
-def _number(value: float | None, scale: int) -> str:
-    return "" if value is None else f"{scale * value:z.4f}"
+def _number(value: float | None, unit: Unit) -> str:
+    return "" if value is None else f"{SCALES[unit] * value:z.4f}"

@@ -1,22 +1,46 @@
 """The comparison as one self-contained HTML page: no script, nothing fetched from anywhere."""
 
+from __future__ import annotations
+
+import base64
 import json
 from collections.abc import Mapping, Sequence
-from html import escape
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from prunegap.artifacts.evaluation import Evaluation
-from prunegap.artifacts.history import History
 from prunegap.report.comparison import ComparisonRow
-from prunegap.report.findings import CAVEAT, findings
+from prunegap.report.findings import CAVEAT, Findings, findings
 from prunegap.report.gallery import Picture, draw_all
-from prunegap.report.grids import comparison_grid, group_grid
+from prunegap.report.grids import Grid, comparison_grid, group_grid, group_quantities
 from prunegap.report.groups import check_one_problem, sparsities_of, splits_of
-from prunegap.report.html_parts import definitions_html, figure_html, page_html, table_html
 from prunegap.report.seed_mean import plain_percent
-from prunegap.report.terms import METHODS, TERMS
+from prunegap.report.terms import methods, terms
+
+if TYPE_CHECKING:
+    from prunegap.artifacts.history import History
 
 TITLE = "What pruning costs each group"
+
+
+@dataclass(frozen=True)
+class Level:
+    """What the page tells of one sparsity; ``dynamics`` are folded."""
+
+    percent: str
+    findings: Findings
+    pictures: Sequence[Picture]
+    grids: Sequence[Grid]
+    dynamics: Sequence[Picture]
+
+    @property
+    def anchor(self) -> str:
+        """Where its section begins."""
+        return f"sparsity-{self.percent}"
 
 
 def write_html(
@@ -45,64 +69,57 @@ def write_html(
     """
     check_one_problem(evaluations)
     drawn = draw_all(rows, evaluations, histories) if pictures is None else pictures
-    sparsities = sparsities_of(evaluations)
-    body = [
-        _heading(rows, sparsities),
-        _in_short(rows, evaluations, sparsities),
-        _comparison(rows, splits_of(evaluations)),
-        *(_sparsity_section(evaluations, sparsity, drawn) for sparsity in sparsities),
-        _terms(rows),
-        _provenance(rows, code_version, parameters or {}),
-    ]
-    path.write_text(page_html(TITLE, "".join(body)), encoding="utf-8")
+    page = _templates().get_template("comparison.html.j2")
+    text = page.render(
+        title=TITLE,
+        first=rows[0],
+        caveat=CAVEAT,
+        comparisons=[comparison_grid(rows, name) for name in splits_of(evaluations)],
+        levels=[_level(rows, evaluations, sparsity, drawn) for sparsity in sparsities_of(evaluations)],
+        terms=terms(evaluations),
+        methods=methods(evaluations),
+        provenance=_provenance(rows, code_version, parameters or {}),
+    )
+    path.write_text(text, encoding="utf-8")
 
 
-def _heading(rows: Sequence[ComparisonRow], sparsities: Sequence[float]) -> str:
-    first = rows[0]
-    what = f"{first.dataset}: predicting {first.target}, groups by {first.group}, model {first.model}"
-    links = "".join(f'<a href="#{_anchor(value)}">{plain_percent(value)} % sparsity</a>' for value in sparsities)
-    fixed = '<a href="#comparison">Comparison</a>'
-    last = '<a href="#terms">Terms</a><a href="#provenance">Provenance</a>'
-    return f'<h1>{TITLE}</h1><p class="dim">{escape(what)}</p><nav>{fixed}{links}{last}</nav>\n'
+@cache
+def _templates() -> Environment:
+    """Return our templates: everything put into them is escaped, and a name they don't get is an error."""
+    templates = Environment(
+        loader=PackageLoader("prunegap.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters["base64"] = _base64
+    return templates
 
 
-def _in_short(rows: Sequence[ComparisonRow], evaluations: Sequence[Evaluation], sparsities: Sequence[float]) -> str:
-    parts = [f'<h2>In short</h2><p class="caveat">{escape(CAVEAT)}</p>']
-    for sparsity in sparsities:
-        found = findings(rows, evaluations, sparsity)
-        items = "".join(f"<li><strong>{escape(name)}</strong>: {escape(text)}</li>" for name, text in found.hurt)
-        parts.append(f"<h3>{plain_percent(sparsity)} % sparsity</h3><p>{escape(found.feasibility)}</p><ul>{items}</ul>")
-    return "".join(parts)
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
 
 
-def _comparison(rows: Sequence[ComparisonRow], splits: Sequence[str]) -> str:
-    return '<h2 id="comparison">Comparison</h2>' + "".join(table_html(comparison_grid(rows, name)) for name in splits)
-
-
-def _sparsity_section(evaluations: Sequence[Evaluation], sparsity: float, pictures: Sequence[Picture]) -> str:
+def _level(
+    rows: Sequence[ComparisonRow], evaluations: Sequence[Evaluation], sparsity: float, pictures: Sequence[Picture]
+) -> Level:
     here = [picture for picture in pictures if picture.sparsity == sparsity]
     splits = splits_of([one for one in evaluations if one.sparsity == sparsity])
-    parts = [f'<h2 id="{_anchor(sparsity)}">{plain_percent(sparsity)} % sparsity</h2>']
-    parts += [figure_html(picture) for picture in here if picture.kind != "dynamics"]
-    parts += [table_html(group_grid(evaluations, sparsity, split)) for split in reversed(splits)]
-    dynamics = "".join(figure_html(picture) for picture in here if picture.kind == "dynamics")
-    if dynamics:
-        parts.append(f"<details><summary>Multipliers and violations while fine-tuning</summary>{dynamics}</details>")
-    return "".join(parts)
+    return Level(
+        percent=plain_percent(sparsity),
+        findings=findings(rows, evaluations, sparsity),
+        pictures=[picture for picture in here if picture.kind != "dynamics"],
+        grids=[
+            group_grid(evaluations, sparsity, split, quantity)
+            for quantity in group_quantities(evaluations)
+            for split in reversed(splits)
+        ],
+        dynamics=[picture for picture in here if picture.kind == "dynamics"],
+    )
 
 
-def _anchor(sparsity: float) -> str:
-    return f"sparsity-{plain_percent(sparsity)}"
-
-
-def _terms(rows: Sequence[ComparisonRow]) -> str:
-    shown = dict.fromkeys(row.method for row in rows)
-    methods = {name: METHODS[name] for name in shown if name in METHODS}
-    method_list = f"<h3>Methods</h3>{definitions_html(methods)}" if methods else ""
-    return f'<h2 id="terms">Terms</h2>{definitions_html(TERMS)}{method_list}'
-
-
-def _provenance(rows: Sequence[ComparisonRow], code_version: str, parameters: Mapping[str, object]) -> str:
+def _provenance(rows: Sequence[ComparisonRow], code_version: str, parameters: Mapping[str, object]) -> dict[str, str]:
     first = rows[0]
     seeds = sorted({seed for row in rows for seed in row.seeds})
     known = {
@@ -110,12 +127,12 @@ def _provenance(rows: Sequence[ComparisonRow], code_version: str, parameters: Ma
         "target": first.target,
         "groups": first.group,
         "model": ", ".join(dict.fromkeys(row.model for row in rows)),
-        "methods": ", ".join(dict.fromkeys(row.method for row in rows)),
+        "methods": ", ".join(dict.fromkeys(row.shown_name for row in rows)),
         "seeds": ", ".join(map(str, seeds)),
         "code version": code_version,
     }
     given = {f"parameter {name}": _plain(value) for name, value in parameters.items()}
-    return f'<h2 id="provenance">Provenance</h2>{definitions_html(known | given)}'
+    return known | given
 
 
 def _plain(value: object) -> str:

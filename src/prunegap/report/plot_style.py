@@ -12,7 +12,7 @@ import textwrap
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,21 @@ BLUE, SKY, VERMILION, ORANGE, GREEN, PURPLE = "#0072b2", "#56b4e9", "#d55e00", "
 COLOURS = (BLACK, GREY, VERMILION, ORANGE, BLUE, SKY, GREEN, PURPLE)
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*", "<", ">", "h")
 HATCHES = ("", "///", "...", "xxx")
-KNOWN_METHODS = ("nft", "nft_es", "el_rb", "el", "ceag", "ceag_no_rb", "fairgrape", "max_gap")
+USUAL = ("nft", "nft_es", "el_rb", "el", "ceag", "ceag_no_rb")
+
+
+class Shown(Protocol):
+    """What has a method and the name it is shown under."""
+
+    @property
+    def method(self) -> str:
+        """The method."""
+        ...
+
+    @property
+    def shown_name(self) -> str:
+        """Its label, or the method's own name."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -37,11 +51,19 @@ class MethodStyle:
     hatch: str
 
 
-def method_styles(methods: Sequence[str]) -> dict[str, MethodStyle]:
-    """Give every method its style: fixed for the usual ones, the next free for others, as they appear."""
-    others = [name for name in dict.fromkeys(methods) if name not in KNOWN_METHODS]
-    order = (*KNOWN_METHODS, *others)
-    return {name: _style(order.index(name)) for name in methods}
+def method_styles(shown: Sequence[Shown]) -> dict[str, MethodStyle]:
+    """Give every shown name its style: fixed for a usual method, the next free for others and for labelled ones."""
+    places: dict[str, int] = {}
+    free = len(USUAL)
+    for one in shown:
+        if one.shown_name in places:
+            continue
+        if one.shown_name == one.method and one.method in USUAL:
+            places[one.shown_name] = USUAL.index(one.method)
+        else:
+            places[one.shown_name] = free
+            free += 1
+    return {name: _style(place) for name, place in places.items()}
 
 
 def _style(place: int) -> MethodStyle:

@@ -1,4 +1,4 @@
-"""Plots of a comparison as PNG bytes: group gaps and the trade-off ("Balancing Act", Figures 1 and 2)."""
+"""Plots of a comparison as PNG bytes: groups and the trade-off ("Balancing Act", Figures 1 and 2)."""
 
 # pyright: reportUnknownMemberType=false
 # matplotlib leaves its keyword arguments untyped.
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from prunegap.artifacts.evaluation import Evaluation
 from prunegap.errors import UserError
+from prunegap.estimate import Quantity
 from prunegap.report.comparison import ComparisonRow
 from prunegap.report.groups import MethodGroups, method_groups, splits_of, worst_first
 from prunegap.report.plot_style import (
@@ -19,7 +20,7 @@ from prunegap.report.plot_style import (
     png,
     tidy,
 )
-from prunegap.report.seed_mean import SeedMean, plain_percent
+from prunegap.report.seed_mean import SCALES, SeedMean, plain_percent, unit_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,18 +28,17 @@ if TYPE_CHECKING:
 MAX_GROUPS_DRAWN = 16
 FEWEST_GROUPS_CUT_TO = 6
 MAX_BARS = 100
-OVERALL = "overall gap"
 TOLERANCE = "tolerance (on train)"
 GROUP_WIDTH = 0.84
 TICK_FONT_SIZE = 8.5
 
 
-def plot_group_gaps(evaluations: Sequence[Evaluation], sparsity: float) -> bytes:
-    """Draw the accuracy gap of each group under each method, a panel a split, as Figure 1 of the paper.
+def plot_groups(evaluations: Sequence[Evaluation], sparsity: float, quantity: Quantity) -> bytes:
+    """Draw a quantity of each group under each method, a panel a split; the accuracy gap: Figure 1 of the paper.
 
-    Bars are means over seeds with their standard deviations; a black line marks the method's overall gap, so
-    what stands above the line is the excess gap. Of more than 16 groups (or 100 bars) the worst of the
-    last split are drawn.
+    Bars are means over seeds with their standard deviations; a black line marks the method's overall value, so what
+    stands above the overall gap is the excess gap. Of more than 16 groups (or 100 bars) those hurt most on the last
+    split are drawn.
 
     Raises:
         UserError: evaluations of different data, or nothing evaluated at ``sparsity``.
@@ -47,18 +47,18 @@ def plot_group_gaps(evaluations: Sequence[Evaluation], sparsity: float) -> bytes
     panels = {split: method_groups(evaluations, sparsity, split) for split in splits or splits_of(evaluations)}
     names, count = _drawn_groups(list(panels.values())[-1])
     chosen = "" if count == len(names) else f": the {len(names)} groups hurt most on {list(panels)[-1]}, of {count}"
-    styles = method_styles([one.method for one in evaluations])
+    styles = method_styles(evaluations)
     figure = new_figure(min(11.0, max(7.5, 1.6 + 0.11 * len(names) * (len(styles) + 2))), 0.9 + 2.9 * len(panels))
     all_axes = figure.subplots(len(panels), 1, squeeze=False)[:, 0]
     for axes, (split, methods) in zip(all_axes, panels.items(), strict=True):
         for place, method in enumerate(methods):
-            _draw_bars(axes, method, names, (place, len(methods)), styles[method.method])
+            _draw_bars(axes, method, names, (place, len(methods)), style=styles[method.shown_name], quantity=quantity)
         axes.axhline(0, color="black", linewidth=0.8)
         axes.set_xticks(range(len(names)), _tick_labels(names, figure.get_figwidth()), fontsize=TICK_FONT_SIZE)
         axes.set_xlim(-0.6, len(names) - 0.4)
-        axes.set_ylabel("accuracy gap (points)")
+        axes.set_ylabel(with_unit(quantity))
         tidy(axes, f"{split}{chosen}")
-    legend_above(figure, all_axes[0], last=OVERALL)
+    legend_above(figure, all_axes[0], last=line_label(quantity))
     return png(figure)
 
 
@@ -75,36 +75,60 @@ def _tick_labels(names: Sequence[str], figure_width: float) -> list[str]:
 
 
 def _draw_bars(
-    axes: "Axes", method: MethodGroups, names: Sequence[str], place: tuple[int, int], style: MethodStyle
+    axes: "Axes",
+    method: MethodGroups,
+    names: Sequence[str],
+    place: tuple[int, int],
+    *,
+    style: MethodStyle,
+    quantity: Quantity,
 ) -> None:
     index, count = place
-    width = GROUP_WIDTH / count
-    known = [(spot, group.gap) for spot, name in enumerate(names) if (group := method.groups.get(name)) and group.gap]
+    width, scale = GROUP_WIDTH / count, SCALES[quantity.unit]
+    known = [
+        (spot, figure)
+        for spot, name in enumerate(names)
+        if (group := method.groups.get(name)) and (figure := group.figures.get(quantity.name))
+    ]
     centres = [spot - GROUP_WIDTH / 2 + width * (index + 0.5) for spot, _ in known]
     axes.bar(
         centres,
-        [100 * gap.mean for _, gap in known],
+        [scale * figure.mean for _, figure in known],
         width * 0.92,
-        yerr=_error_bars([gap for _, gap in known]),
+        yerr=_error_bars([figure for _, figure in known], scale),
         color=style.colour,
         hatch=style.hatch,
         edgecolor="white",
         linewidth=0.3,
         error_kw={"elinewidth": 0.9, "capsize": 2, "capthick": 0.9, "ecolor": "#222222"},
-        label=label_text(method.method, 24),
+        label=label_text(method.shown_name, 24),
     )
-    overall = 100 * method.overall_gap.mean
+    whole = method.overall.get(quantity.line or quantity.name)
+    if whole is None:
+        return
+    overall = scale * whole.mean
     lefts, rights = [x - width / 2 for x in centres], [x + width / 2 for x in centres]
     axes.hlines([overall] * len(centres), lefts, rights, color="white", linewidth=3.2, zorder=3)
     lines = axes.hlines([overall] * len(centres), lefts, rights, color="black", linewidth=1.6, zorder=4)
     if index == count - 1:
-        lines.set_label(OVERALL)
+        lines.set_label(line_label(quantity))
 
 
-def _error_bars(figures: Sequence[SeedMean]) -> list[float] | None:
+def line_label(quantity: Quantity) -> str:
+    """Return what the line of the overall value is called."""
+    return (quantity.line or f"overall {quantity.name}").replace("_", " ")
+
+
+def with_unit(quantity: Quantity) -> str:
+    """Return the name of a quantity with its unit, as an axis carries it."""
+    unit = unit_text(quantity)
+    return f"{quantity.heading} ({unit})" if unit else quantity.heading
+
+
+def _error_bars(figures: Sequence[SeedMean], scale: int) -> list[float] | None:
     if all(figure.sd is None for figure in figures):
         return None
-    return [100 * (figure.sd or 0.0) for figure in figures]
+    return [scale * (figure.sd or 0.0) for figure in figures]
 
 
 def plot_tradeoff(rows: Sequence[ComparisonRow], sparsity: float) -> bytes:
@@ -119,13 +143,13 @@ def plot_tradeoff(rows: Sequence[ComparisonRow], sparsity: float) -> bytes:
     splits = [name for name in ("train", "validation", "test") if any(name in row.splits for row in drawn)]
     if not splits:
         raise UserError(f"nothing was evaluated at {plain_percent(sparsity)} % sparsity; name one that was")
-    styles = method_styles([row.method for row in rows])
+    styles = method_styles(rows)
     figure = new_figure(1.2 + 4.4 * len(splits), 4.3)
     all_axes = figure.subplots(1, len(splits), squeeze=False)[0]
     for axes, split in zip(all_axes, splits, strict=True):
         for row in drawn:
             if split in row.splits:
-                _draw_point(axes, row, split, styles[row.method])
+                _draw_point(axes, row, split, styles[row.shown_name])
         for place, tolerance in enumerate(sorted({row.tolerance for row in drawn})):
             label = TOLERANCE if place == 0 else None
             axes.axhline(100 * tolerance, color="#a00000", linestyle="--", linewidth=1.1, label=label)
@@ -133,7 +157,7 @@ def plot_tradeoff(rows: Sequence[ComparisonRow], sparsity: float) -> bytes:
         axes.set_ylabel("disparity max psi (points)")
         axes.ticklabel_format(useOffset=False)
         axes.margins(0.12)
-        if all(_low(row.splits[split].max_psi) >= 0 for row in drawn if split in row.splits):
+        if all(_low(row.splits[split]["max_psi"]) >= 0 for row in drawn if split in row.splits):
             axes.set_ylim(bottom=0)
         tidy(axes, f"{split}: better is lower and further right")
         axes.grid(axis="x", color="#e3e3e3", linewidth=0.8)
@@ -146,18 +170,18 @@ def _low(figure: SeedMean) -> float:
 
 
 def _draw_point(axes: "Axes", row: ComparisonRow, split: str, style: MethodStyle) -> None:
-    accuracy, max_psi = row.splits[split].accuracy, row.splits[split].max_psi
+    accuracy, max_psi = row.splits[split]["accuracy"], row.splits[split]["max_psi"]
     axes.errorbar(
         100 * accuracy.mean,
         100 * max_psi.mean,
-        xerr=_error_bars([accuracy]),
-        yerr=_error_bars([max_psi]),
+        xerr=_error_bars([accuracy], 100),
+        yerr=_error_bars([max_psi], 100),
         fmt=style.marker,
         color=style.colour,
         markersize=8,
         markeredgecolor="white",
         markeredgewidth=0.6,
-        label=label_text(row.method, 24),
+        label=label_text(row.shown_name, 24),
         elinewidth=0.9,
         capsize=2,
         capthick=0.9,

@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
+from prunegap.estimate import Quantity, Unit
+
 NO_ESTIMATE = "–"
+SCALES: dict[Unit, int] = {"fraction": 100, "nats": 1, "count": 1}
+DECIMALS: dict[Unit, int] = {"fraction": 2, "nats": 4, "count": 1}
 
 
 @dataclass(frozen=True)
@@ -21,13 +25,30 @@ def mean_over_seeds(values: Sequence[float]) -> SeedMean:
     return SeedMean(fmean(values), stdev(values) if len(values) > 1 else None, len(values))
 
 
-def percent_text(figure: SeedMean | None, *, signed: bool = False, decimals: int = 2, with_sd: bool = True) -> str:
-    """Write a fraction in percent (or percentage points) as ``mean ± sd``; a dash without an estimate."""
+def mean_of_known(values: Sequence[float | None]) -> SeedMean | None:
+    """Summarise the values of the seeds that have an estimate; None if there is none."""
+    known = [value for value in values if value is not None]
+    return mean_over_seeds(known) if known else None
+
+
+def unit_text(quantity: Quantity) -> str:
+    """Return the unit a quantity is shown in; empty for a count."""
+    shown = {"fraction": "points" if quantity.difference else "%", "nats": "nats", "count": ""}
+    return shown[quantity.unit]
+
+
+def figure_text(figure: SeedMean | None, unit: Unit, *, signed: bool = False, with_sd: bool = True) -> str:
+    """Write a figure as ``mean ± sd``, a fraction in percent (or percentage points); a dash without an estimate."""
     if figure is None:
         return NO_ESTIMATE
-    sign = "+" if signed else ""
-    mean = f"{100 * figure.mean:{sign}z.{decimals}f}"
-    return mean if figure.sd is None or not with_sd else f"{mean} ± {100 * figure.sd:.{decimals}f}"
+    scale, decimals, sign = SCALES[unit], DECIMALS[unit], "+" if signed else ""
+    mean = f"{scale * figure.mean:{sign}z.{decimals}f}"
+    return mean if figure.sd is None or not with_sd else f"{mean} ± {scale * figure.sd:.{decimals}f}"
+
+
+def percent_text(figure: SeedMean | None, *, with_sd: bool = True) -> str:
+    """Write a fraction in percent (or percentage points) as ``mean ± sd``; a dash without an estimate."""
+    return figure_text(figure, "fraction", with_sd=with_sd)
 
 
 def plain_percent(fraction: float) -> str:

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from prunegap.artifacts.evaluation import Evaluation
 from prunegap.report.comparison import ComparisonRow
-from prunegap.report.grids import Cell, Grid, Mark, comparison_grid, group_grid, overview_grid
+from prunegap.report.grids import Cell, Grid, Mark, comparison_grid, group_grid, group_quantities, overview_grid
+from prunegap.report.groups import check_one_problem
 
 STYLES: dict[Mark, str] = {
     "name": "",
@@ -34,18 +35,27 @@ def comparison_table(rows: Sequence[ComparisonRow], split: str) -> Table:
 
 
 def group_table(evaluations: Sequence[Evaluation], sparsity: float, split: str) -> RichGroup:
-    """Return the excess gap of each group (row) under each method (column) in points, the worst marked.
+    """Return each quantity of the groups (rows) under each method (columns): excess gaps in points, the worst marked.
 
     More than six methods make more than one table, so that each fits a terminal of 100 columns.
 
     Raises:
         UserError: evaluations of different data, or nothing evaluated at ``sparsity`` on ``split``.
     """
-    methods = {one.method for one in evaluations if one.sparsity == sparsity}
-    grid = group_grid(evaluations, sparsity, split, with_sd=len(methods) <= MOST_METHODS_WITH_SD)
+    check_one_problem(evaluations)
+    methods = {one.shown_name for one in evaluations if one.sparsity == sparsity}
+    with_sd = len(methods) <= MOST_METHODS_WITH_SD
+    grids = [
+        group_grid(evaluations, sparsity, split, quantity, with_sd=with_sd)
+        for quantity in group_quantities(evaluations)
+    ]
+    return RichGroup(*(_rich_table(part) for grid in grids for part in _parts(grid)))
+
+
+def _parts(grid: Grid) -> list[Grid]:
     count = len(grid.headings) - GROUP_COLUMNS
     width = ceil(count / ceil(count / METHODS_A_TABLE))
-    return RichGroup(*(_rich_table(_columns_from(grid, start, width)) for start in range(0, count, width)))
+    return [_columns_from(grid, start, width) for start in range(0, count, width)]
 
 
 def _columns_from(grid: Grid, start: int, width: int) -> Grid:
@@ -64,6 +74,17 @@ def markdown_table(rows: Sequence[ComparisonRow]) -> str:
     return markdown_grid(overview_grid(rows))
 
 
+def groups_markdown(evaluation: Evaluation) -> str:
+    """Return each quantity of the groups on every split as Markdown tables, a heading a split."""
+    parts: list[str] = []
+    for split in evaluation.splits:
+        parts.append(f"## {split}\n")
+        for quantity in group_quantities([evaluation]):
+            grid = group_grid([evaluation], evaluation.sparsity, split, quantity)
+            parts.append(f"{_escaped(grid.title)}:\n\n{markdown_grid(grid)}")
+    return "\n".join(parts)
+
+
 def markdown_grid(grid: Grid) -> str:
     """Return a grid as a Markdown table and its note."""
     names = {index for index, cell in enumerate(grid.rows[0]) if cell.mark == "name"} if grid.rows else set[int]()
@@ -73,10 +94,15 @@ def markdown_grid(grid: Grid) -> str:
 
 
 def _markdown_text(cell: Cell) -> str:
-    text = escape(cell.text, quote=False).replace("\\", "\\\\")
+    text = _escaped(cell.text)
+    return f"**{text}**" if cell.mark in {"yes", "no"} else text
+
+
+def _escaped(words: str) -> str:
+    text = escape(words, quote=False).replace("\\", "\\\\")
     for sign in "|*_`[]":
         text = text.replace(sign, "\\" + sign)
-    return f"**{text}**" if cell.mark in {"yes", "no"} else text
+    return text
 
 
 def _rich_table(grid: Grid) -> Table:

@@ -9,7 +9,7 @@ import numpy as np
 from prunegap.errors import UserError
 from prunegap.sources.downloads import Download, folder_with
 from prunegap.sources.plain_pickle import load_plain_pickle
-from prunegap.sources.registry import SourceOptions, source
+from prunegap.sources.registry import SourceOptions
 from prunegap.sources.rows import Image, Rows
 
 
@@ -43,7 +43,6 @@ _CIFAR100 = _Layout(
 )
 
 
-@source("cifar10")
 def open_cifar10(location: str, options: SourceOptions) -> Rows:
     """Read CIFAR-10 (50,000 + 10,000 images, 32x32) from its python batches."""
     from torchvision.datasets import CIFAR10
@@ -51,7 +50,6 @@ def open_cifar10(location: str, options: SourceOptions) -> Rows:
     return _open(location, options, _CIFAR10, Download([CIFAR10.url], CIFAR10.filename, CIFAR10.tgz_md5))
 
 
-@source("cifar100")
 def open_cifar100(location: str, options: SourceOptions) -> Rows:
     """Read CIFAR-100 (50,000 + 10,000 images, 32x32): ``class`` of 100, ``coarse_class`` of 20."""
     from torchvision.datasets import CIFAR100

@@ -3,13 +3,12 @@
 from pathlib import Path
 
 from prunegap.errors import UserError
+from prunegap.remote.location import folder_at
 from prunegap.sources.images import is_image, read_image
-from prunegap.sources.location import folder_at
-from prunegap.sources.registry import SourceOptions, source
+from prunegap.sources.registry import SourceOptions
 from prunegap.sources.rows import Rows
 
 
-@source("class_folders")
 def open_class_folders(location: str, options: SourceOptions) -> Rows:
     """Read ``location/{train,test}/<class>/<image>`` or ``location/<class>/<image>``.
 

@@ -4,11 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from prunegap.sources.registry import SourceOptions, source
+from prunegap.sources.registry import SourceOptions
 from prunegap.sources.rows import Rows
 
 
-@source("digits")
 def open_digits(location: str, options: SourceOptions) -> Rows:  # noqa: ARG001
     """Read the digits that come with scikit-learn: greyscale, values 0..16 scaled to 0..255, no parts."""
     from sklearn.datasets import load_digits

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prunegap.errors import UserError
-from prunegap.sources.location import folder_at
+from prunegap.remote.location import folder_at
+from prunegap.remote.s3 import is_s3
 from prunegap.sources.registry import SourceOptions
-from prunegap.sources.s3 import is_s3
 
 
 @dataclass(frozen=True)

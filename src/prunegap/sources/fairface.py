@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prunegap.errors import UserError, did_you_mean
+from prunegap.remote.location import folder_at
 from prunegap.sources.columns import read_columns
 from prunegap.sources.images import read_image
-from prunegap.sources.location import folder_at
-from prunegap.sources.registry import SourceOptions, source
+from prunegap.sources.registry import SourceOptions
 from prunegap.sources.rows import BadRow, Rows
 
 VALUE_ORDER = {
@@ -32,7 +32,6 @@ _CSV_NAME = {"race": "race", "gender": "gender", "age_bin": "age"}
 _REPAIRED_AGES = {"03-Sep": "3-9", "3-Sep": "3-9", "Oct-19": "10-19"}
 
 
-@source("fairface")
 def open_fairface(location: str, options: SourceOptions) -> Rows:
     """Read FairFace: columns race, gender and age_bin; image paths are relative to the folder.
 

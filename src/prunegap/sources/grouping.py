@@ -47,7 +47,7 @@ def group_rows(
         usable: rows to look at.
 
     Raises:
-        UserError: no attribute, one named twice, or a group to drop that does not exist.
+        UserError: no attribute, one named twice, a group to drop that does not exist, or two groups of one name.
     """
     if not group_by or len(set(group_by)) < len(group_by):
         raise UserError(f"group_by must name one or more different attributes, got {list(group_by)}")
@@ -66,7 +66,32 @@ def group_rows(
     groups = [
         number.get(cell, DROPPED) if is_usable else DROPPED for cell, is_usable in zip(of_row, usable, strict=True)
     ]
-    return Grouping([INTERSECTION.join(cell) for cell in cells], np.array(groups, dtype=np.int64))
+    names = [INTERSECTION.join(cell) for cell in cells]
+    require_apart("groups", names)
+    return Grouping(names, np.array(groups, dtype=np.int64))
+
+
+def require_apart(what: str, names: Sequence[str]) -> None:
+    """Refuse names that are the same, or would look it: they differ in nothing but blanks.
+
+    Names that differ in case alone stay two, as the letters A and a do.
+
+    Args:
+        what: what they are names of, in the plural.
+        names: as they stand in the data.
+
+    Raises:
+        UserError: naming both.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        plain = " ".join(name.split())
+        if plain in seen:
+            raise UserError(
+                f"{what} {seen[plain]!r} and {name!r} cannot be told apart: write them alike in the data if they are "
+                "one, or otherwise if they are two"
+            )
+        seen[plain] = name
 
 
 def _require_known(drop: set[str], valid: set[str]) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 from prunegap.digests import UNKNOWN, sha256_of
 from prunegap.errors import UserError
 from prunegap.remote.listing import Entry, listing
-from prunegap.sources.location import file_at
+from prunegap.remote.location import file_at
+from prunegap.remote.s3 import is_s3
 from prunegap.sources.registry import SourceOptions
-from prunegap.sources.s3 import is_s3
 
 TABLES = (".csv", ".parquet", ".pq")
 

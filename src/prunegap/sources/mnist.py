@@ -4,11 +4,10 @@ from pathlib import Path
 
 from prunegap.errors import UserError
 from prunegap.sources.downloads import Download, folder_with
-from prunegap.sources.registry import SourceOptions, source
+from prunegap.sources.registry import SourceOptions
 from prunegap.sources.rows import Image, Rows, rows_of_parts
 
 
-@source("mnist")
 def open_mnist(location: str, options: SourceOptions) -> Rows:
     """Read MNIST (60,000 + 10,000 digits, 28x28, greyscale) from ``location/MNIST/raw``."""
     from torchvision.datasets import MNIST
@@ -17,7 +16,6 @@ def open_mnist(location: str, options: SourceOptions) -> Rows:
     return _open(location, options, "MNIST", downloads, [str(digit) for digit in range(10)])
 
 
-@source("fashion_mnist")
 def open_fashion_mnist(location: str, options: SourceOptions) -> Rows:
     """Read Fashion-MNIST (60,000 + 10,000 garments, 28x28, greyscale) from ``location/FashionMNIST/raw``."""
     from torchvision.datasets import FashionMNIST

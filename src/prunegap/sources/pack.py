@@ -21,7 +21,7 @@ from prunegap.data.grouped import GroupedDataset, Split
 from prunegap.errors import UserError, did_you_mean
 from prunegap.progress import Progress, track
 from prunegap.sources.decode import Decoded, decode
-from prunegap.sources.grouping import DROPPED, Grouping, group_rows, require_columns
+from prunegap.sources.grouping import DROPPED, Grouping, group_rows, require_apart, require_columns
 from prunegap.sources.partition import Indices, SplitRule, SplitSettings, partition, require_every_group
 from prunegap.sources.pixels import channel_statistics, take_parts
 from prunegap.sources.rows import BadRow, Rows
@@ -79,15 +79,16 @@ def pack(
         progress: shows how far decoding is.
 
     Raises:
-        UserError: an unknown attribute, group or label, bad rows, images that do not fit together, or a
-            group without an example in train or test.
+        UserError: an unknown attribute, group or label, names that cannot be told apart, bad rows, images that do
+            not fit together, or a group without an example in train or test.
     """
     require_columns(rows, [target, *group_by])
     usable, bad = _usable(rows, dict.fromkeys([target, *group_by]))
     _settle(bad, on_bad_rows)
+    classes = list(class_names or rows.values(target))
+    require_apart("classes", classes)
     grouping = group_rows(rows, group_by, drop_groups, usable)
     wanted: list[int] = np.flatnonzero(grouping.group_of_row != DROPPED).tolist()
-    classes = list(class_names or rows.values(target))
     labels = _labels(rows, target, classes, wanted)
     decoded = decode(rows, wanted, image_size=image_size, channels=channels, progress=progress)
     bad += decoded.bad

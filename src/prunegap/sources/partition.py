@@ -51,7 +51,11 @@ def partition(rows: Rows, decoded: Decoded, groups: Indices, settings: SplitSett
     """
     is_test = _is_test(rows, decoded, settings)
     rest = np.flatnonzero(~is_test)
-    held = stratified_holdout(groups[rest], settings.validation_share, settings.seed)
+    # By content, so that neither other rows nor another place of the same image moves an example.
+    trained: list[int] = rest.tolist()
+    keys = [decoded.digests[example] for example in trained]
+    ties = [_attributes(rows, decoded.row_indices[example]) for example in trained]
+    held = stratified_holdout(groups[rest], keys, settings.validation_share, settings.seed, ties)
     parts = {"train": rest[~held], "validation": rest[held], "test": np.flatnonzero(is_test)}
     return {name: indices for name, indices in parts.items() if name != "validation" or len(indices)}
 
@@ -64,12 +68,17 @@ def _is_test(rows: Rows, decoded: Decoded, settings: SplitSettings) -> Chosen:
     if settings.rule == "utkface_paper":
         return utkface_paper_split(rows.names, settings.test_share)[kept]
     if settings.rule == "random":
-        return random_split(len(rows), settings.test_share, settings.seed)[kept]
+        ties = [_attributes(rows, row) for row in range(len(rows))]
+        return random_split(rows.keys or rows.names, settings.test_share, settings.seed, ties)[kept]
     if settings.rule != "given":
         raise UserError(f"unknown split '{settings.rule}'{did_you_mean(settings.rule, get_args(SplitRule))}")
     if rows.part is None:
         raise UserError("split 'given': this source defines no train and test; use content_hash or random")
     return np.array([part == "test" for part in rows.part], dtype=np.bool_)[kept]
+
+
+def _attributes(rows: Rows, row: int) -> str:
+    return "\0".join(values[row] for values in rows.columns.values())
 
 
 def require_every_group(parts: Mapping[str, Indices], groups: Indices, names: Sequence[str]) -> None:

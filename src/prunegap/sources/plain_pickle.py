@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from prunegap.errors import UserError
+from prunegap.pickles import ends_whole
 
 
 class _RefusedError(Exception):
@@ -30,6 +31,8 @@ def load_plain_pickle(path: Path) -> Any:  # noqa: ANN401
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except _RefusedError as refused:
+        if not ends_whole(path):
+            raise UserError(f"{path}: not a readable pickle (cut off); take a fresh copy") from None
         raise UserError(
             f"{path}: refused: the pickle asks for '{refused}', only arrays, bytes, strings, lists and dicts "
             "are admitted; take the file from its original source"

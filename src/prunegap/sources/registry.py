@@ -1,20 +1,21 @@
-"""The sources by name. A file in this package that decorates a function with :func:`source` adds one."""
+"""The sources by name: entry points of the group ``prunegap.sources``, each a function ``(location, options) -> Rows``.
 
-import importlib
-import os
-import pkgutil
-from collections.abc import Callable
+The names are known without importing a source; :func:`open_source` imports the one that is asked for.
+"""
+
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from prunegap.errors import UserError, did_you_mean
-from prunegap.sources.rows import Rows
+from prunegap.errors import UserError
+from prunegap.extensions import entry_point, extension, extensions
+from prunegap.remote.location import default_cache_dir
+from prunegap.source_code import code_digest
 
-
-def default_cache_dir() -> Path:
-    """Return where copies of ``s3://`` objects are kept unless the user says otherwise."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(base) if base else Path("~/.cache").expanduser()) / "prunegap"
+if TYPE_CHECKING:
+    from prunegap.sources.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -36,24 +37,18 @@ class SourceOptions:
     part_column: str = "split"
 
 
-Opener = Callable[[str, SourceOptions], Rows]
-_OPENERS: dict[str, Opener] = {}
-
-
-def source(name: str) -> Callable[[Opener], Opener]:
-    """Register a function ``(location, options) -> Rows`` as the source ``name``."""
-
-    def register(opener: Opener) -> Opener:
-        _OPENERS[name] = opener
-        return opener
-
-    return register
-
-
 def source_names() -> list[str]:
     """Return the names of all sources, sorted."""
-    _import_sources()
-    return sorted(_OPENERS)
+    return list(extensions("sources"))
+
+
+def source_code(name: str) -> dict[str, str]:
+    """Return the digest of a source's code, which no import of ours leads to.
+
+    Raises:
+        UserError: no such source.
+    """
+    return {f"the code of source {name}": code_digest(entry_point("sources", name).module)}
 
 
 def open_source(name: str, location: str = "", options: SourceOptions | None = None) -> Rows:
@@ -65,15 +60,13 @@ def open_source(name: str, location: str = "", options: SourceOptions | None = N
         options: everything else; the defaults if None.
 
     Raises:
-        UserError: an unknown name, nothing at the location, or what is there has another form.
+        UserError: an unknown name, nothing at the location, what is there has another form, or a package's source
+            that returns no rows.
     """
-    _import_sources()
-    if name not in _OPENERS:
-        raise UserError(f"unknown source '{name}'{did_you_mean(name, _OPENERS)}")
-    return _OPENERS[name](location, options or SourceOptions())
+    opener = extension("sources", name)
+    rows = opener(location, options or SourceOptions())
+    from prunegap.sources.rows import Rows
 
-
-def _import_sources() -> None:
-    package = importlib.import_module("prunegap.sources")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
+    if not isinstance(rows, Rows):
+        raise UserError(f"source '{name}' must return Rows, it returned a {type(rows).__name__}; correct its package")
+    return rows

@@ -36,6 +36,8 @@ class Rows:
         value_order: the values of a column in the order that carries meaning (class or group numbers);
             a column that is absent here is sorted.
         bad: rows left out already while reading the source.
+        keys: what the random split knows a row by, where its name depends on the other rows; rows of one key are
+            the same image.
     """
 
     names: Sequence[str]
@@ -46,6 +48,7 @@ class Rows:
     part: Sequence[str] | None = None
     value_order: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     bad: Sequence[BadRow] = ()
+    keys: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self.names)

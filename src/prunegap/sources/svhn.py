@@ -6,11 +6,10 @@ import numpy as np
 
 from prunegap.errors import UserError
 from prunegap.sources.downloads import Download, folder_with
-from prunegap.sources.registry import SourceOptions, source
+from prunegap.sources.registry import SourceOptions
 from prunegap.sources.rows import Image, Rows, rows_of_parts
 
 
-@source("svhn")
 def open_svhn(location: str, options: SourceOptions) -> Rows:
     """Read SVHN (73,257 + 26,032 digits) from ``train_32x32.mat`` and ``test_32x32.mat``."""
     from torchvision.datasets import SVHN

@@ -5,17 +5,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from prunegap.errors import UserError, did_you_mean
+from prunegap.remote.location import file_at
+from prunegap.remote.s3 import connect, fetch, is_s3
+from prunegap.remote.s3_errors import MissingObjectError
 from prunegap.sources.columns import Columns, read_columns
 from prunegap.sources.images import read_image
-from prunegap.sources.location import file_at
-from prunegap.sources.registry import SourceOptions, source
+from prunegap.sources.registry import SourceOptions
 from prunegap.sources.rows import BadRow, Image, RowError, Rows
-from prunegap.sources.s3 import MissingObjectError, connect, fetch, is_s3
 
 PARTS = ("train", "test")
 
 
-@source("table")
 def open_table(location: str, options: SourceOptions) -> Rows:
     """Read a table; an image path is relative to the table, absolute, or an ``s3://`` address.
 
@@ -45,6 +45,7 @@ def open_table(location: str, options: SourceOptions) -> Rows:
         default_group=options.label_column,
         part=None if part_column is None else [table.values[part_column][row] for row in kept],
         bad=bad,
+        keys=images,
     )
 
 

@@ -8,9 +8,9 @@ import re
 from pathlib import Path
 
 from prunegap.errors import UserError
+from prunegap.remote.location import folder_at
 from prunegap.sources.images import is_image, read_image
-from prunegap.sources.location import folder_at
-from prunegap.sources.registry import SourceOptions, source
+from prunegap.sources.registry import SourceOptions
 from prunegap.sources.rows import BadRow, RowError, Rows
 
 RACES = ("White", "Black", "Asian", "Indian", "Others")
@@ -19,7 +19,6 @@ AGE_BINS = (*(f"{age}-{age + 9}" for age in range(0, 80, 10)), "80+")
 _NAME = re.compile(r"(\d{1,3})_(\d+)_(\d+)_\d+", re.ASCII)
 
 
-@source("utkface")
 def open_utkface(location: str, options: SourceOptions) -> Rows:
     """Read the aligned faces of one folder: columns race, gender and age_bin (nine bins of ten years).
 

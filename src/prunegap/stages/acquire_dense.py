@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from prunegap.acquisition.identity import weights_identity
 from prunegap.artifacts.dataset import Dataset
 from prunegap.artifacts.history import History
 from prunegap.artifacts.trained_models import DenseModel, DenseTraining
 from prunegap.errors import UserError, did_you_mean
-from prunegap.models.names import NAMES, own_code
-from prunegap.sources.registry import default_cache_dir
+from prunegap.models.names import model_code, model_names
+from prunegap.remote.location import default_cache_dir
 from prunegap.stages.contract import NO_EFFECT, stage
 from prunegap.stages.training_loop import train_with_checkpoints
 from prunegap.stages.training_params import DualParams, TrainingParams
 from prunegap.tracking.protocol import Tracker
 from prunegap.training.checkpoints import Checkpoint
+from prunegap.training.methods import find_dense_method, method_code
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
+    from prunegap.acquisition.start import WantedWeights
     from prunegap.constraints.dual import DualState
     from prunegap.data.grouped import GroupedDataset, Split
     from prunegap.models.spec import ModelSpec
+
+logger = logging.getLogger(__name__)
 
 
 class AcquireDenseParams(TrainingParams, DualParams):
@@ -50,12 +55,24 @@ class AcquireDenseParams(TrainingParams, DualParams):
         default=(), description="Rows of the stored classifier that are our classes, in order."
     )
     replace_head: bool = Field(
-        default=False, description="Start the classifier afresh where it has another number of classes."
+        default=False, description="Start the classifier afresh where it has other classes, or another number of them."
     )
+    weights_classes: tuple[str, ...] = Field(
+        default=(),
+        description="Classes the weights are for, in the order of their scores; empty: what a model of ours says "
+        "itself, else the data set's in its order.",
+    )
+    weights_mean: tuple[float, ...] = Field(
+        default=(),
+        description="Normalisation the weights were trained with, in units of 0..1, a value a channel; empty: what the "
+        "model (ours, torchvision's) says itself, else the data set's.",
+    )
+    weights_std: tuple[float, ...] = Field(default=(), description="As weights_mean: the standard deviations, > 0.")
     epochs: int = Field(default=50, ge=0, description="Epochs of dense training; 0 takes the weights as they are.")
-    method: Literal["nft", "el", "el_rb"] = Field(
+    method: str = Field(
         default="nft",
-        description="Plain training, or equalised loss over the groups (Tran et al.: fair before pruning).",
+        description="nft (plain training), or a method that compares with no dense model: el, el_rb (equalised loss, "
+        "Tran et al.: fair before pruning), or your own.",
     )
     seed: int = Field(default=0, ge=0, description="Decides the fresh weights, batch order, augmentation and dropout.")
     cache_dir: str = Field(default="", description="Where downloaded weights are kept.", json_schema_extra=NO_EFFECT)
@@ -63,18 +80,52 @@ class AcquireDenseParams(TrainingParams, DualParams):
     @field_validator("model")
     @classmethod
     def _model_is_known(cls, name: str) -> str:
-        if ":" not in name and name not in NAMES:
-            hint = did_you_mean(name, NAMES)
+        if ":" not in name and name not in model_names():
+            hint = did_you_mean(name, model_names())
             raise ValueError(f"model '{name}' is not known{hint} (your own is written package.module:function)")
         return name
+
+    @field_validator("method")
+    @classmethod
+    def _method_trains_dense_models(cls, name: str) -> str:
+        try:
+            find_dense_method(name)
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        return name
+
+    @model_validator(mode="after")
+    def _what_weights_mean_is_whole(self) -> Self:
+        stated = {name: getattr(self, name) for name in ("weights_classes", "weights_mean", "weights_std")}
+        useless = [name for name, value in stated.items() if value and not self.weights]
+        if useless:
+            raise ValueError(f"{useless[0]} says what weights mean, and weights names none")
+        if len(self.weights_mean) != len(self.weights_std) or not all(std > 0 for std in self.weights_std):
+            raise ValueError(
+                "weights_mean and weights_std must be given together, a value a channel, std > 0; got "
+                f"{list(self.weights_mean)} and {list(self.weights_std)}"
+            )
+        if len(set(self.weights_classes)) < len(self.weights_classes):
+            raise ValueError(f"weights_classes must be distinct, got {list(self.weights_classes)}")
+        if self.weights_classes and self.head_rows:
+            raise ValueError("weights_classes names the rows that head_rows chooses by number; give one of the two")
+        return self
+
+    def wanted_weights(self) -> WantedWeights:
+        """Return which weights to start from, and what is said of them."""
+        from prunegap.acquisition.meaning import Meaning
+        from prunegap.acquisition.start import WantedWeights
+
+        stated = Meaning(self.weights_classes, self.weights_mean, self.weights_std)
+        return WantedWeights(self.weights, self.sha256, self.head_rows, self.replace_head, stated)
 
     def outside(self) -> Mapping[str, str]:
         """Return the digest of the weights it starts from."""
         return weights_identity(self.weights, self.sha256) if self.weights else {}
 
     def code(self) -> Mapping[str, str]:
-        """Return the digest of the code that builds the network, where that is the user's own."""
-        return own_code(self.model)
+        """Return the digests of the code that builds the network and of the method."""
+        return model_code(self.model) | method_code(self.method)
 
 
 @dataclass(frozen=True)
@@ -91,15 +142,15 @@ def acquire_dense(
 ) -> Acquired:
     """Train a dense model, or take its weights from a file, the web, S3, torchvision or MLflow."""
     from prunegap.artifacts.model import StoredModel
-    from prunegap.models.spec import ModelSpec
+    from prunegap.stages.checks import seen_by
     from prunegap.training.run import TrainingPlan, TrainingState
 
-    data = dataset.data
     device = params.set_up()
-    channels, size, _ = data.image_shape
-    spec = ModelSpec(params.model, data.num_classes, channels, size)
-    model = params.place(_initial_model(params, spec), device)
+    spec, model = _initial_model(params, dataset.data)
+    data = seen_by(spec, dataset.data)
+    model = params.place(model, device)
     split = data.splits["train"].to(device)
+    _log_layers(model, params.image_format(data).inputs(split.images[:2]))
     plan = TrainingPlan(
         params.recipe(params.epochs),
         params.image_format(data),
@@ -108,6 +159,7 @@ def acquire_dense(
         group_names=tuple(data.group_names),
         autocast=params.autocast(),
         validation=data.splits["validation"].to(device) if "validation" in data.splits else None,
+        evaluation_batch_size=params.evaluation_batch_size,
         label="dense model",
     )
     state = TrainingState(model, plan.recipe.optimizer(model), {}, dual=_dual(params, data, split))
@@ -121,7 +173,7 @@ def acquire_dense(
         tracker=tracker,
     )
     trained_by = DenseTraining(
-        params.method, params.seed, params.epochs, params.weights, next(iter(params.code().values()), "")
+        params.method, params.seed, params.epochs, params.weights, "".join(model_code(params.model).values())
     )
     return Acquired(
         DenseModel(StoredModel(spec, model.state_dict(), {}, {}), trained_by),
@@ -129,38 +181,36 @@ def acquire_dense(
     )
 
 
-def _initial_model(params: AcquireDenseParams, spec: ModelSpec) -> nn.Module:
-    import torch
+def _initial_model(params: AcquireDenseParams, data: GroupedDataset) -> tuple[ModelSpec, nn.Module]:
+    from prunegap.acquisition.start import fresh_model, model_from
 
-    from prunegap.acquisition.fetch import fetch_weights
-    from prunegap.acquisition.fit import fit_weights
-    from prunegap.acquisition.read import read_weights
-    from prunegap.acquisition.web import shown
-    from prunegap.models.build import build
+    if not params.weights:
+        return fresh_model(params.model, data, params.seed)
+    cache = Path(params.cache_dir) if params.cache_dir else default_cache_dir()
+    return model_from(params.model, data, params.seed, params.wanted_weights(), cache)
 
-    torch.manual_seed(params.seed)
-    model = build(spec)
-    if params.weights:
-        cache = Path(params.cache_dir) if params.cache_dir else default_cache_dir()
-        path = fetch_weights(params.weights, sha256=params.sha256, cache=cache)
-        try:
-            fit_weights(model, read_weights(path), params.head_rows or None, params.replace_head)
-        except UserError as error:
-            raise UserError(f"{shown(params.weights)} for model {params.model}: {error}") from error
-    return model
+
+def _log_layers(model: nn.Module, images: Tensor) -> None:
+    from prunegap.pruning.layers import find_layers
+
+    try:
+        logger.info("pruning this model: %s", find_layers(model, images).why_dense())
+    except UserError as error:
+        logger.warning("prune will refuse this model unless its keep_dense helps: %s", error)
 
 
 def _dual(params: AcquireDenseParams, data: GroupedDataset, split: Split) -> DualState | None:
-    if params.method == "nft":
+    constrained = find_dense_method(params.method).constrained
+    if constrained is None:
         return None
     import torch
 
     from prunegap.constraints.dual import DualSettings, DualState
-    from prunegap.constraints.formulation import DenseReference, FormulationSettings, constrained_method
+    from prunegap.constraints.formulation import DenseReference, FormulationSettings
 
-    nothing = torch.zeros(data.num_groups, device=split.groups.device)  # equalised loss looks at no dense model
+    nothing = torch.zeros(data.num_groups, device=split.groups.device)  # a method that needs it is refused
     return DualState(
-        constrained_method(params.method),
+        constrained,
         FormulationSettings(tolerance=0.0, equality=params.equality),
         DualSettings(params.dual_step_size, params.buffer_size, params.overall_estimate),
         DenseReference(nothing, nothing, split.group_counts(data.num_groups)),

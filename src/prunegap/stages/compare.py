@@ -12,7 +12,7 @@ from prunegap import __version__
 from prunegap.artifacts.comparison import Comparison
 from prunegap.artifacts.evaluation import Evaluation
 from prunegap.artifacts.history import History
-from prunegap.report.comparison import ComparisonRow, summarise, write_comparison_csv
+from prunegap.report.comparison import row_metrics, summarise, write_comparison_csv
 from prunegap.report.groups import write_group_results_csv
 from prunegap.report.tables import markdown_table
 from prunegap.stages.contract import StageParams, stage
@@ -48,17 +48,7 @@ def compare(params: CompareParams, evaluations: tuple[Evaluation, ...], historie
         )
         files = {path.name: path.read_bytes() for path in folder.iterdir()}
     files |= {f"{picture.name}.png": picture.png for picture in pictures}
-    return Comparison(evaluations, files, {name: value for row in rows for name, value in _headline(row).items()})
-
-
-def _headline(row: ComparisonRow) -> dict[str, float]:
-    """Return what a tracker shows of one method at one sparsity: means over seeds."""
-    name = f"{row.method}_{row.sparsity * 100:g}"
-    return {
-        f"{name}/{split}_{key}": getattr(figures, key).mean
-        for split, figures in row.splits.items()
-        for key in ("accuracy", "max_psi", "psi_pw", "churn")
-    }
+    return Comparison(evaluations, files, {name: value for row in rows for name, value in row_metrics(row).items()})
 
 
 def _provenance(
@@ -69,5 +59,5 @@ def _provenance(
     shown |= {f"{name} sha256": digest for name, digest in evaluations[0].made_from.items()}
     for history in histories:
         told = ", ".join(f"{key} {value}" for key, value in history.parameters.items() if key != "label")
-        shown.setdefault(f"finetune {history.method}", told)
+        shown.setdefault(f"finetune {history.shown_name}", told)
     return shown

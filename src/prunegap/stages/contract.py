@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from prunegap.artifacts.identity import Identity
 from prunegap.artifacts.kind import Artifact
@@ -31,8 +31,9 @@ from prunegap.source_code import code_digest
 from prunegap.stages.checkpoint_place import checkpoint_path, open_checkpoint
 from prunegap.stages.circumstances import library_versions, made_on
 from prunegap.stages.lineage import require_one_lineage
+from prunegap.stages.numbers import StrictNumbers
 from prunegap.tracking.protocol import Tracker
-from prunegap.training.checkpoints import Checkpoint
+from prunegap.training.checkpoints import Checkpoint, remove_checkpoint
 
 OUR_CODE = "prunegap's code"
 NO_EFFECT: dict[str, Any] = {"affects_result": False}
@@ -43,14 +44,14 @@ Paths = Mapping[str, "Path | tuple[Path, ...]"]
 """Folder of each artifact by the name of its port."""
 
 
-class StageParams(BaseModel):
+class StageParams(StrictNumbers):
     """Parameters of a stage. A field's bounds, default and description are its flag, form text and documentation.
 
     A field marked with :data:`NO_EFFECT` changes how a result is computed (where, how often saved), not which;
     it does not count when an artifact is compared with what is asked for.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=False)
 
     def effective(self) -> dict[str, Any]:
         """Return the parameters that decide the result, as plain JSON values."""
@@ -179,7 +180,7 @@ class Stage(Generic[S, R]):
             finally:
                 for staging in stagings:
                     shutil.rmtree(staging, ignore_errors=True)
-        checkpoint_path(identity, first).unlink(missing_ok=True)
+        remove_checkpoint(checkpoint_path(identity, first))
         for name, artifact in made.items():
             tracker.log_output(name, artifact, outputs[name], read)
 

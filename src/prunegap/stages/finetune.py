@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -88,11 +89,10 @@ def finetune(
     tracker: Tracker,
 ) -> Finetuned:
     """Fine-tune a pruned model with one method."""
-    from prunegap.stages.checks import require_fit
+    from prunegap.stages.checks import seen_by
     from prunegap.training.step_tracer import StepTracer
 
-    data, pruning = dataset.data, sparse_model.trained_by
-    require_fit(sparse_model.network.spec, data)
+    data, pruning = seen_by(sparse_model.network.spec, dataset.data), sparse_model.trained_by
     device = params.set_up()
     splits = {name: split.to(device) for name, split in data.splits.items()}
     method = find_method(params.method)
@@ -141,6 +141,7 @@ def _plan(
         group_names=tuple(data.group_names),
         autocast=params.autocast(),
         validation=validation,
+        evaluation_batch_size=params.evaluation_batch_size,
         selection=splits["test"] if method.keeps == "best_on_test" else validation,
         keep_best=method.keeps != "last",
         label=method.name,
@@ -156,7 +157,7 @@ def _pruned_state(
 
     model = params.place(build_stored(sparse_model.network), device)
     optimizer = plan.recipe.optimizer(model)
-    optimizer.load_state_dict(dict(sparse_model.optimizer_state))
+    optimizer.load_state_dict(deepcopy(dict(sparse_model.optimizer_state)))  # torch would train the given momentum on
     masks = {name: mask.to(device) for name, mask in sparse_model.network.masks.items()}
     return TrainingState(model, optimizer, masks, epoch=sparse_model.trained_by.gmp_epochs)
 
@@ -193,7 +194,8 @@ def _finetuned(params: FinetuneParams, sparse_model: SparseModel, state: Trainin
     trained_by = Finetuning(
         pruning=pruning,
         method=params.method,
-        label=params.shown_name,
+        label=params.label,
+        summary=find_method(params.method).summary,
         tolerance=params.tolerance,
         epoch=state.best_epoch if best else state.epoch - 1,
         seconds=sum(entry.seconds for entry in state.entries),
@@ -201,12 +203,14 @@ def _finetuned(params: FinetuneParams, sparse_model: SparseModel, state: Trainin
     network = StoredModel(sparse_model.network.spec, best or state.model.state_dict(), state.masks, {})
     trace = None if state.dual is None or state.tracer is None else state.tracer.trace(state.dual.names)
     history = History(
-        params.shown_name,
+        params.method,
         pruning.seed,
         pruning.sparsity,
         params.tolerance,
         tuple(state.entries),
         trace,
         params.effective(),
+        label=params.label,
+        measures="" if state.dual is None else state.dual.formulation.measures,
     )
     return Finetuned(FinetunedModel(network, trained_by), history)

@@ -26,10 +26,10 @@ def measure_splits(params: ComputeParams, stored: StoredModel, data: GroupedData
     import torch
 
     from prunegap.artifacts.model import build_stored
-    from prunegap.stages.checks import require_fit
+    from prunegap.stages.checks import seen_by
     from prunegap.training.evaluation import outcomes_of
 
-    require_fit(stored.spec, data)
+    data = seen_by(stored.spec, data)
     device = params.set_up()
     model = build_stored(stored).to(device)
     return {

@@ -11,8 +11,9 @@ from pydantic import Field, field_validator
 from prunegap.artifacts.dataset import Dataset
 from prunegap.errors import did_you_mean
 from prunegap.progress import track
+from prunegap.remote.location import default_cache_dir
 from prunegap.sources.identity import source_identity
-from prunegap.sources.registry import SourceOptions, default_cache_dir, open_source, source_names
+from prunegap.sources.registry import SourceOptions, open_source, source_code, source_names
 from prunegap.stages.circumstances import installed_version
 from prunegap.stages.contract import NO_EFFECT, StageParams, stage
 
@@ -95,8 +96,8 @@ class PrepareDataParams(StageParams):
         return source_identity(self.location, self.options())
 
     def code(self) -> Mapping[str, str]:
-        """Return the versions of what decodes the source's files."""
-        return {name: installed_version(name) for name in ("Pillow", "scikit-learn")}
+        """Return the digest of the source's code, and the versions of what decodes its files."""
+        return source_code(self.source) | {name: installed_version(name) for name in ("Pillow", "scikit-learn")}
 
 
 @stage

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from prunegap.artifacts.baseline import Baseline
 from prunegap.artifacts.dataset import Dataset
 from prunegap.artifacts.history import History
 from prunegap.artifacts.trained_models import DenseModel, Pruning, SparseModel
+from prunegap.errors import UserError
+from prunegap.extensions import entry_point
+from prunegap.source_code import code_digest
 from prunegap.stages.contract import stage
 from prunegap.stages.measuring import dense_reference
 from prunegap.stages.training_loop import train_with_checkpoints
@@ -18,13 +23,22 @@ from prunegap.stages.training_params import TrainingParams
 from prunegap.tracking.protocol import Tracker
 from prunegap.training.checkpoints import Checkpoint
 
+logger = logging.getLogger(__name__)
+
 
 class PruneParams(TrainingParams):
     """Parameters of prune; the recipe holds for fine-tuning too, which continues this training."""
 
     sparsity: float = Field(default=0.9, ge=0, lt=1, description="Share of prunable weights set to zero.")
-    rule: Literal["layerwise", "global"] = Field(
-        default="layerwise", description="Prune the smallest weights of each layer, or of all layers together."
+    rule: str = Field(
+        default="layerwise",
+        description="Which weights go: layerwise (the smallest of each layer), global (the smallest of all layers "
+        "together), or the rule of an installed package.",
+    )
+    keep_dense: tuple[str, ...] = Field(
+        default=(),
+        description="Layers to leave dense besides the input layer and the classifier, by the names the network gives "
+        "them; a module's name stands for all layers in it.",
     )
     gmp_epochs: int = Field(
         default=15, ge=0, description="Epochs of gradual pruning before the final sparsity; 0 prunes in one shot."
@@ -35,6 +49,15 @@ class PruneParams(TrainingParams):
     initial_sparsity: float = Field(default=0.0, ge=0, lt=1, description="Sparsity at the first pruning.")
     seed: int = Field(default=0, ge=0, description="Decides batch order, augmentation and dropout.")
 
+    @field_validator("rule")
+    @classmethod
+    def _rule_is_known(cls, name: str) -> str:
+        try:
+            entry_point("pruning_rules", name)
+        except UserError as error:
+            raise ValueError(str(error)) from None
+        return name
+
     @model_validator(mode="after")
     def _schedule_is_in_order(self) -> Self:
         if self.start_epoch > self.gmp_epochs:
@@ -42,6 +65,10 @@ class PruneParams(TrainingParams):
         if self.initial_sparsity > self.sparsity:
             raise ValueError(f"initial_sparsity must be <= sparsity ({self.sparsity}), got {self.initial_sparsity}")
         return self
+
+    def code(self) -> Mapping[str, str]:
+        """Return the digest of the pruning rule."""
+        return {f"the code of pruning rule {self.rule}": code_digest(entry_point("pruning_rules", self.rule).module)}
 
 
 @dataclass(frozen=True)
@@ -64,17 +91,21 @@ def prune(
 ) -> Pruned:
     """Zero the smallest weights of a dense model, gradually, training in between."""
     from prunegap.artifacts.model import StoredModel, build_stored
-    from prunegap.pruning.magnitude import prune_globally, prune_layerwise
-    from prunegap.pruning.masks import dense_masks, norms_after, sparsity_of
+    from prunegap.pruning.layers import find_layers
+    from prunegap.pruning.masks import sparsity_of
+    from prunegap.pruning.rules import pruning_rule
     from prunegap.pruning.schedule import PruningSchedule
-    from prunegap.stages.checks import require_fit
+    from prunegap.stages.checks import seen_by
     from prunegap.training.run import TrainingPlan, TrainingState, prune_if_due
 
-    data, spec = dataset.data, dense_model.network.spec
-    require_fit(spec, data)
+    spec = dense_model.network.spec
+    data = seen_by(spec, dataset.data)
     device = params.set_up()
     model = params.place(build_stored(dense_model.network), device)
     split = data.splits["train"].to(device)
+    layers = find_layers(model, params.image_format(data).inputs(split.images[:2]), params.keep_dense)
+    masks = layers.first_masks(params.sparsity)
+    logger.info("%s", layers.why_dense())
     plan = TrainingPlan(
         params.recipe(params.gmp_epochs + params.finetune_epochs),
         params.image_format(data),
@@ -87,14 +118,16 @@ def prune(
             every=params.prune_every,
             initial_sparsity=params.initial_sparsity,
         ),
-        prune=prune_globally if params.rule == "global" else prune_layerwise,
-        norms=norms_after(model, params.image_format(data).inputs(split.images[:2])),
+        prune=pruning_rule(params.rule),
+        norms=layers.norms,
         group_names=tuple(data.group_names),
         autocast=params.autocast(),
+        validation=data.splits["validation"].to(device) if "validation" in data.splits else None,
+        evaluation_batch_size=params.evaluation_batch_size,
         label=f"pruning to {params.sparsity:.1%}",
         reference=dense_reference(baseline, data, device),
     )
-    state = TrainingState(model, plan.recipe.optimizer(model), dense_masks(model))
+    state = TrainingState(model, plan.recipe.optimizer(model), masks)
     train_with_checkpoints(
         state,
         plan,
@@ -107,7 +140,14 @@ def prune(
     prune_if_due(state, plan)
     achieved = sparsity_of(state.masks)
     pruning = Pruning(
-        plan.recipe, plan.augmentation, params.gmp_epochs, params.seed, params.sparsity, achieved, params.rule
+        recipe=plan.recipe,
+        augmentation=plan.augmentation,
+        gmp_epochs=params.gmp_epochs,
+        seed=params.seed,
+        sparsity=params.sparsity,
+        achieved_sparsity=achieved,
+        rule=params.rule,
+        layers=layers.summary(),
     )
     return Pruned(
         SparseModel(StoredModel(spec, model.state_dict(), state.masks, {}), state.optimizer.state_dict(), pruning),

@@ -25,7 +25,9 @@ def step_tags(stage: str, tags: Mapping[str, str]) -> dict[str, str]:
 
 
 class MetricNames:
-    """Slugs of metric names in order of first appearance; two names never share one.
+    """Slugs of metric names in order of first appearance; two names never share one, whatever their case.
+
+    A server's database may compare keys without regard to case, as MySQL does.
 
     Args:
         known: real name by slug, of a run that is taken up again: its names keep their slugs.
@@ -36,7 +38,7 @@ class MetricNames:
 
     def __init__(self, known: Mapping[str, str] | None = None) -> None:
         self._slugs = {name: key for key, name in (known or {}).items()}
-        self._taken = set(known or {})
+        self._taken = {key.lower() for key in known or {}}
         self.renamed = {key: name for key, name in (known or {}).items() if key != name}
 
     def slug(self, name: str) -> str:
@@ -48,11 +50,11 @@ class MetricNames:
     def _new(self, name: str) -> str:
         first = candidate = slug(name)
         count = 1
-        while candidate in self._taken:
+        while candidate.lower() in self._taken:
             count += 1
             suffix = f"_{count}"
             candidate = first[: MAX_KEY - len(suffix)] + suffix
-        self._taken.add(candidate)
+        self._taken.add(candidate.lower())
         if candidate != name:
             self.renamed[candidate] = name
         return candidate

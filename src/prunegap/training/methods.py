@@ -22,19 +22,29 @@ class Method:
         constrained: formulation and its measurement; None for plain fine-tuning.
         keeps: the weights it ends with: those of the last epoch, or of the epoch at the final sparsity with the
             best accuracy on a held-out split (or, as the paper did, on the test split).
+        summary: what it does, a sentence for readers of a report; empty while its formulation is not imported.
     """
 
     name: str
     constrained: ConstrainedMethod | None = None
     keeps: Literal["last", "best_on_validation", "best_on_test"] = "last"
+    summary: str = ""
 
 
 PLAIN = {
     plain.name: plain
     for plain in (
-        Method("nft"),
-        Method("nft_es", keeps="best_on_validation"),
-        Method("nft_es_on_test", keeps="best_on_test"),
+        Method("nft", summary="Plain fine-tuning after pruning."),
+        Method(
+            "nft_es",
+            keeps="best_on_validation",
+            summary="Plain fine-tuning, stopped at the epoch that is best on held-out examples.",
+        ),
+        Method(
+            "nft_es_on_test",
+            keeps="best_on_test",
+            summary="Plain fine-tuning, stopped at the epoch that is best on the test examples, as the paper did.",
+        ),
     )
 }
 
@@ -66,7 +76,24 @@ def find_method(name: str) -> Method:
         return method
     from prunegap.constraints.formulation import constrained_method
 
-    return replace(method, constrained=constrained_method(name))
+    constrained = constrained_method(name)
+    return replace(method, constrained=constrained, summary=constrained.summary)
+
+
+def find_dense_method(name: str) -> Method:
+    """Return the method of that name if it can train a dense model.
+
+    Raises:
+        UserError: no such method, or one that continues from a dense model or compares with it.
+    """
+    method = find_method(name)
+    if method.keeps != "last" or (method.constrained is not None and method.constrained.needs_dense):
+        why = "picks an epoch of fine-tuning" if method.keeps != "last" else "compares with a dense model"
+        raise UserError(
+            f"method '{name}' {why}, and the dense model is only being made: take nft, or a method that compares "
+            "with none, such as el_rb (its formulation has needs_dense = False)"
+        )
+    return method
 
 
 def method_code(name: str) -> dict[str, str]:

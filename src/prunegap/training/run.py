@@ -5,7 +5,7 @@ The state between two epochs is all there is: saved and taken up again, a run go
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -18,16 +18,17 @@ from prunegap.data.augment import Augmentation, ImageFormat
 from prunegap.data.batches import Batch, epoch_seed, training_batches
 from prunegap.data.grouped import Split
 from prunegap.errors import UserError
+from prunegap.models.modes import enter_training
 from prunegap.progress import track
-from prunegap.pruning.masks import MaskedParameters, prunable_weights, sparsity_of, with_norm_masks
+from prunegap.pruning.filters import Filters, with_norm_masks
+from prunegap.pruning.masks import MaskedParameters, sparsity_of
+from prunegap.pruning.rules import PruningRule
 from prunegap.pruning.schedule import PruningSchedule
 from prunegap.training.evaluation import outcomes_of
 from prunegap.training.recipe import Recipe
 from prunegap.training.records import EpochEntry, optional
 from prunegap.training.step import train_step
 from prunegap.training.step_tracer import StepTracer
-
-Prune = Callable[[Mapping[str, Tensor], Mapping[str, Tensor], float], dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,12 @@ class TrainingPlan:
         augmentation: random changes of the training images.
         seed: decides, with the epoch, order and augmentation.
         schedule: when to prune how much; None prunes nothing.
-        prune: the pruning rule, layer-wise or global magnitude.
-        norms: norm behind each layer, from :func:`prunegap.pruning.masks.norms_after`.
+        prune: the pruning rule, from :func:`prunegap.pruning.rules.pruning_rule`.
+        norms: filters behind norm parameters, from :func:`prunegap.pruning.layers.find_layers`.
         group_names: names of the groups, for the entries.
         autocast: precision of forward passes, None for that of the weights.
         validation: split whose accuracy is noted every epoch.
+        evaluation_batch_size: examples a batch when that accuracy is measured.
         keep_best: keep the weights of the epoch with the best accuracy on ``selection``.
         selection: split that ``keep_best`` looks at (``validation`` where there is one).
         label: what a progress bar calls the work.
@@ -56,11 +58,12 @@ class TrainingPlan:
     augmentation: Augmentation = field(default_factory=Augmentation)
     seed: int = 0
     schedule: PruningSchedule | None = None
-    prune: Prune | None = None
-    norms: Mapping[str, str] = field(default_factory=dict[str, str])
+    prune: PruningRule | None = None
+    norms: Mapping[str, Sequence[Filters]] = field(default_factory=dict[str, Sequence[Filters]])
     group_names: tuple[str, ...] = ()
     autocast: torch.dtype | None = None
     validation: Split | None = None
+    evaluation_batch_size: int = 256
     selection: Split | None = None
     keep_best: bool = False
     label: str = "training"
@@ -142,7 +145,7 @@ def prune_if_due(state: TrainingState, plan: TrainingPlan) -> None:
     """Remove weights if the schedule asks for it at the start of ``state.epoch``."""
     if plan.schedule is None or plan.prune is None or not plan.schedule.prunes_at(state.epoch):
         return
-    weights = prunable_weights(state.model)
+    weights = {name: p for name, p in state.model.named_parameters() if name in state.masks and name not in plan.norms}
     masks = {name: state.masks[name] for name in weights}
     state.masks = with_norm_masks(plan.prune(weights, masks, plan.schedule.sparsity(state.epoch)), plan.norms)
     MaskedParameters(state.model, state.masks).apply()
@@ -157,7 +160,7 @@ def run_epoch(state: TrainingState, plan: TrainingPlan, batches: Iterable[Batch]
         group["lr"] = rate
     masked = MaskedParameters(state.model, state.masks)
     totals = EpochTotals(len(plan.group_names), next(state.model.parameters()).device)
-    state.model.train()
+    enter_training(state.model)
     for batch in batches:
         record = train_step(state.model, state.optimizer, masked, state.dual, batch, autocast=plan.autocast)
         totals.add(record.loss, record.correct, record.weights, batch.groups)
@@ -238,7 +241,9 @@ def _by_group(plan: TrainingPlan, values: Tensor) -> dict[str, float | None]:
 def _accuracy(model: nn.Module, plan: TrainingPlan, split: Split | None) -> float | None:
     if split is None:
         return None
-    return float(outcomes_of(model, split, plan.image_format, autocast=plan.autocast).correct.double().mean())
+    size = plan.evaluation_batch_size
+    outcomes = outcomes_of(model, split, plan.image_format, batch_size=size, autocast=plan.autocast)
+    return float(outcomes.correct.double().mean())
 
 
 def _keep_if_best(state: TrainingState, accuracy: float | None) -> None:

@@ -12,12 +12,17 @@ from prunegap.constraints.formulation import BatchLoss, FormulationSettings, Mea
 from prunegap.shapes import ConstraintFloats, GroupFloats
 
 
-@method("el_rb", buffers=True)
-@method("el", buffers=False)
+@method("el_rb", buffers=True, summary="As el, measured with replay buffers.")
+@method(
+    "el",
+    buffers=False,
+    summary="Fine-tuning with every group's loss held equal to the overall loss, measured on the batch.",
+)
 class EqualizedLoss:
     """One equality a group; there is no tolerance."""
 
     measures: Literal["accuracy", "loss"] = "loss"
+    needs_dense: bool = False
 
     def __init__(self, settings: FormulationSettings) -> None:
         self._absolute = settings.equality == "absolute"

@@ -12,12 +12,17 @@ from prunegap.constraints.formulation import BatchLoss, FormulationSettings, Mea
 from prunegap.shapes import ConstraintFloats, GroupFloats
 
 
-@method("ceag", buffers=True)
-@method("ceag_no_rb", buffers=False)
+@method(
+    "ceag",
+    buffers=True,
+    summary="Fine-tuning with every group's excess accuracy gap within the tolerance, with replay buffers.",
+)
+@method("ceag_no_rb", buffers=False, summary="As ceag, measured on the batch alone.")
 class ExcessAccuracyGaps:
     """One inequality a group."""
 
     measures: Literal["accuracy", "loss"] = "accuracy"
+    needs_dense: bool = True
 
     def __init__(self, settings: FormulationSettings) -> None:
         self._tolerance = settings.tolerance

@@ -1,0 +1,153 @@
+"""Truth: rules a user's package could add, each wrong in one way; those of the papers are proven in test_magnitude."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from prunegap import extensions
+from prunegap.errors import UserError
+from prunegap.pruning.magnitude import prune_globally, prune_layerwise
+from prunegap.pruning.rules import pruning_rule
+from prunegap.stages.prune import PruneParams
+
+PACKAGE = '''
+import torch
+
+def keep(weights, masks, sparsity):
+    """Sets the last weights of each layer to zero, whatever their size."""
+    return {name: mask & _first(mask, 1 - sparsity) for name, mask in masks.items()}
+
+def _first(mask, share):
+    return (torch.arange(mask.numel()) < round(share * mask.numel())).view(mask.shape)
+
+def filters(weights, masks, sparsity):
+    """Whole rows of 100 go: half a percent at a time is as close as it comes."""
+    return {name: (torch.arange(len(mask)) >= sparsity * len(mask))[:, None] & mask for name, mask in masks.items()}
+
+def nothing(weights, masks, sparsity): return None
+def floats(weights, masks, sparsity): return {name: mask.float() for name, mask in keep(weights, masks, sparsity).items()}
+def flat(weights, masks, sparsity): return {name: mask.flatten() for name, mask in keep(weights, masks, sparsity).items()}
+def fewer(weights, masks, sparsity): return dict(list(keep(weights, masks, sparsity).items())[1:])
+def more(weights, masks, sparsity): return keep(weights, masks, sparsity) | {"c.weight": torch.ones(2, 2).bool()}
+def lazy(weights, masks, sparsity): return keep(weights, masks, sparsity - 0.02)
+def eager(weights, masks, sparsity): return keep(weights, masks, sparsity + 0.02)
+def revives(weights, masks, sparsity): return {n: ~m for n, m in keep(weights, {n: m | True for n, m in masks.items()}, 0.5).items()}
+def reverses(weights, masks, sparsity): return dict(reversed(keep(weights, masks, sparsity).items()))
+'''  # noqa: E501
+RULES = ["keep", "filters", "nothing", "floats", "flat", "fewer", "more", "lazy", "eager", "revives", "reverses"]
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A distribution that adds rules, as pip would have installed it."""
+    (tmp_path / "my_rules.py").write_text(PACKAGE)
+    info = tmp_path / "my_rules-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-rules\nVersion: 1.0\n")
+    points = "\n".join(f"{name} = my_rules:{name}" for name in RULES)
+    (info / "entry_points.txt").write_text(f"[prunegap.pruning_rules]\n{points}\ngone = my_rules:gone\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    extensions.extensions.cache_clear()
+    yield
+    sys.modules.pop("my_rules", None)
+    extensions.extensions.cache_clear()
+
+
+def weights() -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return {
+        "a.weight": torch.randn(200, 100, generator=generator),
+        "b.weight": torch.randn(200, 100, generator=generator),
+    }
+
+
+def dense() -> dict[str, Tensor]:
+    return {name: torch.ones_like(weight, dtype=torch.bool) for name, weight in weights().items()}
+
+
+def zeros(masks: dict[str, Tensor]) -> int:
+    return sum(int((~mask).sum()) for mask in masks.values())
+
+
+@pytest.mark.parametrize(("name", "ours"), [("layerwise", prune_layerwise), ("global", prune_globally)])
+def test_the_papers_rules_are_found_by_name(name, ours):
+    found, expected = pruning_rule(name)(weights(), dense(), 0.9), ours(weights(), dense(), 0.9)
+    assert list(found) == list(expected)
+    assert all(torch.equal(found[key], expected[key]) for key in expected)
+
+
+@pytest.mark.usefixtures("package")
+def test_a_package_adds_a_rule_in_one_file():
+    assert PruneParams(rule="keep").rule == "keep"
+    masks = pruning_rule("keep")(weights(), dense(), 0.9)
+    assert all(mask.flatten().tolist() == [True] * 2000 + [False] * 18000 for mask in masks.values())
+
+
+@pytest.mark.usefixtures("package")
+def test_a_structured_rule_may_miss_by_what_a_filter_is_worth():
+    assert zeros(pruning_rule("filters")(weights(), dense(), 0.9012)) == 2 * 181 * 100
+
+
+@pytest.mark.usefixtures("package")
+def test_the_order_of_layers_is_ours():
+    assert list(pruning_rule("reverses")(weights(), dense(), 0.9)) == ["a.weight", "b.weight"]
+
+
+def test_without_the_package_its_rules_are_not_known():
+    with pytest.raises(ValueError, match=r"rule\n.*pruning rule 'keeep' is not known; valid: global, layerwise"):
+        PruneParams(rule="keeep")
+    with pytest.raises(UserError, match="pruning rule 'glob' is not known; did you mean 'global'"):
+        pruning_rule("glob")
+
+
+@pytest.mark.usefixtures("package")
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("nothing", "must return masks by parameter name, it returned a NoneType"),
+        ("floats", r"must return bool tensors, it returned torch\.float32 for 'a\.weight'"),
+        (
+            "flat",
+            r"must return masks of the shape .* \(200, 100\) on cpu, it returned \(20000,\) on cpu for 'a\.weight'",
+        ),
+        ("fewer", r"must return a mask for each weight it is given and no other; 'a\.weight' is missing"),
+        ("more", r"must return a mask for each weight it is given and no other; 'c\.weight' is none of them"),
+        ("lazy", r"must set 90\.00% of the weights to zero, it set 88\.00%"),
+        ("eager", r"must set 90\.00% of the weights to zero, it set 92\.00%"),
+    ],
+)
+def test_a_rule_that_returns_no_masks_of_that_sparsity_is_refused(name, complaint):
+    with pytest.raises(UserError, match=rf"pruning rule '{name}' {complaint}; correct the package that adds it"):
+        pruning_rule(name)(weights(), dense(), 0.9)
+
+
+@pytest.mark.usefixtures("package")
+def test_a_rule_that_brings_weights_back_is_refused():
+    half = pruning_rule("keep")(weights(), dense(), 0.5)
+    with pytest.raises(UserError, match=r"'revives' brings 10000 pruned weights back in 'a\.weight'"):
+        pruning_rule("revives")(weights(), half, 0.5)
+
+
+@pytest.mark.usefixtures("package")
+def test_a_rule_asked_for_less_than_is_gone_may_leave_it_there():
+    half = pruning_rule("keep")(weights(), dense(), 0.5)
+    assert zeros(pruning_rule("keep")(weights(), half, 0.1)) == zeros(half)
+
+
+@pytest.mark.usefixtures("package")
+def test_a_rule_that_is_not_there_is_refused_by_its_place():
+    with pytest.raises(UserError, match=r"pruning rule 'gone' cannot be loaded from my_rules:gone"):
+        pruning_rule("gone")
+
+
+def test_names_of_rules_are_checked_without_torch():
+    code = "import sys; from prunegap.extensions import entry_point; entry_point('pruning_rules', 'global'); "
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}print('torch' in sys.modules)"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"

@@ -1,0 +1,194 @@
+"""Every figure of the README's results is a committed one. Truth: benchmarks/results, and the experiment files.
+
+The sentences and the table are written anew from the results and must stand in the README word for word; what is left
+of its passages about results may hold no figure.
+"""
+
+import csv
+import json
+import re
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from prunegap.artifacts.evaluation import load_evaluations
+from prunegap.report.comparison import summarise, write_comparison_csv
+from prunegap.report.groups import write_group_results_csv
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks/results"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+NAMES = {"nft": "NFT", "nft_es": "NFT+ES", "el_rb": "EL+RB", "ceag": "CEAG"}
+Row = dict[str, str]
+
+
+def read(path: Path) -> list[Row]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def by_method(path: Path) -> dict[str, Row]:
+    return {row["method"]: row for row in read(path)}
+
+
+def unrounded(folder: Path) -> dict[str, Row]:
+    """The comparison with every digit of its disparities: what is rounded twice may end a digit off."""
+    rows = by_method(folder / "comparison.csv")
+    for one in summarise(load_evaluations(folder)):
+        for split, figures in one.splits.items():
+            exact = figures["max_psi"]
+            rows[one.shown_name][f"{split}_max_psi"] = repr(100 * exact.mean)
+            rows[one.shown_name][f"{split}_max_psi_sd"] = repr(100 * (exact.sd or 0))
+    return rows
+
+
+FACES, CIFAR = (by_method(RESULTS / name / "comparison.csv") for name in ("utkface64", "cifar100"))
+DIGITS, PUBLISHED = unrounded(RESULTS / "digits"), by_method(RESULTS / "published.csv")
+
+
+def rounded(value: str, decimals: int) -> str:
+    return str(Decimal(value).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP))
+
+
+def figure(row: Row, name: str, decimals: int = 1) -> str:
+    mean, sd = row[name], row[f"{name}_sd"]
+    return rounded(mean, decimals) + (f" ± {rounded(sd, decimals)}" if sd else "")
+
+
+def with_methods(rows: dict[str, Row], name: str, decimals: int) -> str:
+    *first, last = [f"{figure(row, name, decimals)} with {NAMES[method]}" for method, row in rows.items()]
+    return f"{', '.join(first)} and {last}"
+
+
+def listed(methods: list[str]) -> str:
+    return " and ".join(NAMES[method] for method in methods)
+
+
+def group_sizes(experiment: str, split: str | None = None) -> list[int]:
+    rows = read(RESULTS / experiment / "group_results.csv")
+    sizes = {(row["split"], row["group_name"]): int(row["count"]) for row in rows if split in (None, row["split"])}
+    return list(sizes.values())
+
+
+def setting(experiment: str) -> dict[str, Any]:
+    return yaml.safe_load((ROOT / f"experiments/{experiment}.yaml").read_text())
+
+
+def digits_claims() -> list[str]:
+    first = DIGITS["nft"]
+    seeds = first["seeds"]
+    feasible = [method for method, row in DIGITS.items() if row["feasible_seeds"] == seeds]
+    not_once = [method for method, row in DIGITS.items() if row["feasible_seeds"] == "0"]
+    assert {*feasible, *not_once} == set(DIGITS)
+    assert all(DIGITS[method]["feasible_on_train"] == "yes" for method in feasible)
+    sizes, on_test = group_sizes("digits", "test"), with_methods(DIGITS, "test_max_psi", 2)
+    return [
+        f"({first['sparsity_percent']} % sparsity, tolerance {first['tolerance_percent']} points, {seeds} seeds,",
+        f"{listed(feasible)} are feasible on train with every seed, {listed(not_once)} with none",
+        f"max psi on train is {with_methods(DIGITS, 'train_max_psi', 2)}.",
+        f"On test, where a group has {min(sizes)} to {max(sizes)} images, it is {on_test}",
+    ]
+
+
+def faces_claims() -> list[str]:
+    first, experiment, paper = FACES["nft"], setting("utkface64"), setting("paper_utkface")
+    nft, ceag, published = (float(row["train_max_psi"]) for row in (first, FACES["ceag"], PUBLISHED["ceag"]))
+    tolerance = float(first["tolerance_percent"])
+    size, paper_size = experiment["prepare_data"]["image_size"], paper["prepare_data"]["image_size"]
+    epochs, paper_epochs = (one["prune"]["finetune_epochs"] for one in (experiment, paper))
+    return [
+        f"{first['sparsity_percent']} % sparsity, tolerance {tolerance:g} point; mean ± standard deviation over "
+        f"{first['seeds']} seeds",
+        f"({sum(group_sizes('utkface64')):,} faces at {size}×{size}, a small CNN, {epochs} epochs of fine-tuning;",
+        f"MobileNetV2 at {paper_size}×{paper_size}, {PUBLISHED['nft']['sparsity_percent']} % sparsity, "
+        f"{paper_epochs} epochs.",
+        f"from {nft:.1f} to {ceag:.1f} points on train at the same accuracy, and misses its tolerance of {tolerance:g} "
+        f"by {ceag - tolerance:.1f}, as the paper's does by {published - tolerance:.1f}.",
+        f"with equalised loss by {float(FACES['el_rb']['test_psi_pw']):.0f} points.",
+    ]
+
+
+def faces_table() -> list[str]:
+    lines: list[str] = []
+    for method, row in FACES.items():
+        shown = [
+            figure(row, "train_accuracy"), figure(row, "train_max_psi"), figure(PUBLISHED[method], "train_max_psi"),
+            figure(row, "test_accuracy"), figure(row, "test_max_psi"), figure(PUBLISHED[method], "test_max_psi"),
+            figure(row, "test_psi_pw"),
+        ]  # fmt: skip
+        lines.append(f"| `{method}` | {' | '.join(shown)} |")
+    return lines
+
+
+def cifar_claims() -> list[str]:
+    first, experiment = CIFAR["nft"], setting("cifar100")
+    assert (first["seeds"], experiment["prune"]["finetune_epochs"]) == ("1", 3)
+    assert {row["feasible_on_train"] for row in CIFAR.values()} == {"no"}
+    groups, size = len(group_sizes("cifar100", "test")), experiment["prepare_data"]["image_size"]
+    return [
+        f"{groups} groups, CifarResNet-20 at {size}×{size}, {first['sparsity_percent']} % sparsity, tolerance "
+        f"{first['tolerance_percent']} points, one seed and three epochs of fine-tuning",
+        f"no method meets the tolerance: max psi on train is {with_methods(CIFAR, 'train_max_psi', 1)}.",
+    ]
+
+
+def cost_claims() -> list[str]:
+    overhead = json.loads((RESULTS / "overhead_cpu.json").read_text())["processes"]
+    own = {"interpreter", "torch", "own"}
+    seconds = [sum(value for part, value in step.items() if part not in own) for step in overhead.values()]
+    memory = json.loads((RESULTS / "artifact_memory_cpu.json").read_text())
+    megabytes = max(case["large"]["anonymous"] for name, case in memory["cases"].items() if name != "load_checkpoint")
+    cost = json.loads((RESULTS / "step_cost_cpu.json").read_text())
+    [hundred] = [row for row in cost["results"] if row["groups"] == 100]
+    assert 0.0002 < hundred["dual_step"]["ceag"]["share_of_nft_step"] < 0.0006  # "a few hundredths of a percent"
+    return [
+        "takes a few hundredths of a percent of a step at 100 groups",
+        f"each step costs {min(seconds):.1f} to {max(seconds):.1f} s beyond its own work",
+        f"A data set of {memory['megabytes']['large'] / 1000:.0f} GB passes through a stage with at most "
+        f"{megabytes:.0f} MB of memory",
+    ]
+
+
+def passage(start: str, end: str) -> str:
+    return " ".join(README[README.index(start) : README.index(end)].replace("**", "").split())
+
+
+RESULTS_PASSAGE = passage("*UTKFace, race as class", "## Three ways to run it")
+COST_PASSAGE = passage("## Measured cost", "## Limits")
+CLAIMS = [*faces_claims(), *faces_table(), *digits_claims(), *cifar_claims()]
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_what_the_readme_says_of_results_is_what_they_are(claim: str) -> None:
+    assert claim in RESULTS_PASSAGE
+
+
+@pytest.mark.parametrize("claim", cost_claims())
+def test_what_the_readme_says_of_cost_is_what_was_measured(claim: str) -> None:
+    assert claim in COST_PASSAGE
+
+
+def test_no_figure_is_left_that_has_no_result_behind_it() -> None:
+    for text, claims in ((RESULTS_PASSAGE, CLAIMS), (COST_PASSAGE, cost_claims())):
+        left = text
+        for claim in claims:
+            left = left.replace(claim, "")
+        left = re.sub(r"\[[^]]*\]\([^)]*\)|`[^`]*`|CifarResNet-20|CIFAR-100", "", left)
+        assert re.findall(r".{0,30}\d.{0,30}", left) == []
+
+
+def test_the_files_of_the_digits_come_from_their_evaluations(tmp_path: Path) -> None:
+    evaluations = load_evaluations(RESULTS / "digits")
+    write_comparison_csv(summarise(evaluations), tmp_path / "comparison.csv")
+    write_group_results_csv(evaluations, tmp_path / "group_results.csv")
+    for name in ("comparison.csv", "group_results.csv"):
+        assert (tmp_path / name).read_bytes() == (RESULTS / "digits" / name).read_bytes()
+
+
+def test_every_method_of_an_experiment_is_told() -> None:
+    for name, rows in (("digits", DIGITS), ("utkface64", FACES), ("cifar100", CIFAR)):
+        wanted = [one if isinstance(one, str) else one["method"] for one in setting(name)["methods"]]
+        assert list(rows) == wanted
