@@ -167,6 +167,8 @@ def require(said: bytes, expected: bytes, case: str) -> None:
 def memory(status: Path) -> dict[str, float]:
     """Return the megabytes a process holds now (anonymous, mapped) and held at most (largest)."""
     lines = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines())
+    if "RssAnon" not in lines:
+        raise RuntimeError("the process ended in the middle; its own error stands above")
     fields = {"anonymous": "RssAnon", "mapped": "RssFile", "largest": "VmHWM"}
     return {name: 1024 * int(lines[field].split()[0]) / MEGABYTE for name, field in fields.items()}
 

@@ -7,6 +7,7 @@ do not count.
 import ast
 import hashlib
 import json
+import sys
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -126,6 +127,9 @@ def _home(top: str) -> Path | None:
 @cache
 def _locate(module: str) -> Path | None:
     """Return the source file of a module, found without importing its parents; None where there is none."""
+    if module == "__main__":  # a script: its file is known, and nothing finds it by that name
+        script = Path(getattr(sys.modules["__main__"], "__file__", None) or "")
+        return script.resolve() if script.suffix == ".py" else None
     paths: list[str] | None = None
     spec = None
     for part in module.split("."):

@@ -72,7 +72,7 @@ def test_a_read_only_workspace_is_refused(program: Program, mounted: Callable[[s
     ended = program("run", write_experiment(tmp_path), "--workspace", disk / "run", *QUICK)
     assert (ended.code, ended.err) == (1, f"error: {disk}/run/.lock: {advice}\n")
     ended = program("prepare_data", "--dataset", disk / "new")
-    assert (ended.code, ended.err) == (1, f"error: {disk}/new.partial: {advice}\n")
+    assert (ended.code, ended.err) == (1, f"error: {disk}/new: {advice}\n")
 
 
 def test_a_workspace_that_is_a_file_is_refused(program: Program, tmp_path: Path) -> None:

@@ -129,7 +129,8 @@ def test_a_history_says_what_it_is_of():
     assert (of_pruning.method, of_pruning.seed, of_pruning.tolerance) == ("gmp", 3, 0.0)
     assert of_pruning.sparsity == given.pruned(seed=3).sparse_model.trained_by.achieved_sparsity >= 0.6
     made = given.finetuned(given.sparse_model(), label="mine", tolerance=0.03).history
-    assert (made.method, made.seed, made.sparsity, made.tolerance) == ("mine", 0, 0.6, 0.03)
+    assert (made.method, made.label, made.seed, made.sparsity) == ("ceag", "mine", 0, 0.6)
+    assert (made.shown_name, made.tolerance, made.measures) == ("mine", 0.03, "accuracy")
     assert made.parameters["label"] == "mine"
 
 

@@ -87,7 +87,11 @@ def seal(
 def staging_beside(target: Path) -> Path:
     """Make and return an empty folder beside ``target`` that no other attempt at it shares."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=PARTIAL, dir=target.parent))
+    try:
+        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=PARTIAL, dir=target.parent))
+    except OSError as error:
+        error.filename = str(target)  # a person knows nothing of our name beside it
+        raise
     staging.chmod(0o777 & ~_umask())  # mkdtemp keeps others out, and the next stage may be another user
     return staging
 

@@ -21,10 +21,10 @@ class Terminal:
         """Say what became of a step; on a terminal its beginning is left to the progress bar."""
         if outcome == "running":
             return
-        sign = "[green]✓[/]" if outcome == "done" else "[dim]·[/]"
+        sign = "[green]✓[/]" if outcome.startswith("done") else "[dim]·[/]"
         took = "" if seconds is None else f" [dim]{seconds:.1f} s[/]"
         said = "" if outcome == "done" else f" [dim]{outcome}[/]"
-        self.console.print(f"{sign} {step}{said}{took}", highlight=False)
+        self.console.print(f"{sign} {step}{said}{took}", highlight=False, soft_wrap=True)
 
     def progress(self, work: Iterable[T], total: int, label: str) -> Iterable[T]:
         """Yield the items of ``work`` behind a bar that appears once the work takes more than a second."""

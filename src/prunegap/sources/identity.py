@@ -24,14 +24,16 @@ def source_identity(location: str, options: SourceOptions) -> Mapping[str, str]:
     if not location:
         return {}
     name = PurePosixPath(location.rstrip("/")).name or location
+    is_table = location.lower().endswith(TABLES)
+    names = [name, f"images of {name}"] if is_table else [name]
     try:
-        if location.lower().endswith(TABLES):
-            table = file_at(location, options.cache_dir)
-            images = _images(table, location, options.image_column)
-            return {name: sha256_of(table), f"images of {name}": _digest(_states(images))}
-        return {name: _digest(listing(location))}
+        if not is_table:
+            return {name: _digest(listing(location))}
+        table = file_at(location, options.cache_dir)
+        images = _images(table, location, options.image_column)
+        return dict(zip(names, (sha256_of(table), _digest(_states(images))), strict=True))
     except (UserError, OSError):
-        return {name: UNKNOWN}
+        return dict.fromkeys(names, UNKNOWN)
 
 
 def _images(table: Path, location: str, column: str) -> list[str]:
