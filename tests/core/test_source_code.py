@@ -112,9 +112,7 @@ def test_a_script_counts_by_its_file(tmp_path: Path):
     script = tmp_path / "script.py"
     digests = []
     for value in (1, 2):
-        script.write_text(
-            f"from prunegap.source_code import code_digest\n\nprint(code_digest(__name__), {value})\n"
-        )
+        script.write_text(f"from prunegap.source_code import code_digest\n\nprint(code_digest(__name__), {value})\n")
         done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
         digests.append(done.stdout.split()[0])
     assert digests[0] != digests[1]

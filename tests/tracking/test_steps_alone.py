@@ -2,8 +2,10 @@
 
 import pytest
 from tracking.one_step import NAME, TAGS
+from tracking.sealed import Figures, seal_and_tell
 
 from prunegap.errors import UserError
+from prunegap.tracking.session import upload
 from prunegap.tracking.stage import stage_tracker
 from prunegap.tracking.unattended_run import close_pipeline_run, open_pipeline_run
 
@@ -67,6 +69,24 @@ def test_a_step_in_a_container_goes_on_without_its_server(tmp_path, monkeypatch)
         tracker.log_metrics({"accuracy": 0.5})
     assert len(said) == 1
     assert "127.0.0.1:9" in said[0]
+
+
+@pytest.mark.usefixtures("pipeline_run")
+def test_steps_in_containers_that_had_no_server_are_uploaded_from_their_workspace(server, view, tmp_path, monkeypatch):
+    workspace, said = tmp_path / "runs", []
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    with stage_tracker(workspace / "prune", "prune", {"lr": 1}, {"prunegap.stage": "prune"}, said.append) as tracker:
+        seal_and_tell(tracker, workspace / "prune" / "history", Figures([(0, {"accuracy": 0.5})]))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+    assert (upload(workspace, None), upload(workspace, None)) == (1, 0)
+    assert close_pipeline_run("FINISHED") == "MLflow's run of 'compose-7' is FINISHED"
+    found = view(server.uri)
+    step = found.step("prune")
+    assert (step.info.status, step.data.params, step.data.metrics) == ("FINISHED", {"lr": "1"}, {"accuracy": 0.5})
+    assert step.data.tags["mlflow.parentRunId"] == found.parent().info.run_id
+    monkeypatch.delenv("PRUNEGAP_PIPELINE_RUN")
+    with pytest.raises(UserError, match=r"no tracked run there; .* set PRUNEGAP_PIPELINE_RUN"):
+        upload(workspace, None)
 
 
 @pytest.mark.slow

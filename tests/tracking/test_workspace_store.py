@@ -103,6 +103,19 @@ def test_a_step_whose_process_died_is_told_as_its_pipeline_run_says(tmp_path, st
 
 
 @pytest.mark.usefixtures("with_tables")
+def test_the_next_run_of_the_workspace_tells_of_a_step_that_died_when_it_had_sealed_everything(tmp_path):
+    with session_of(tmp_path) as session, session.step("prune", tmp_path / "prune", {}, {}) as tracker:
+        seal_and_tell(tracker, tmp_path / "prune" / "history", Figures([(0, {"accuracy": 0.5})]))
+    file, found = tmp_path / "prune/tracked-step.json", View(workspace_uri(tmp_path), "prunegap")
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"status": "RUNNING", "ended": None}))
+    found.client.update_run(found.step("prune").info.run_id, status="RUNNING")
+    with session_of(tmp_path):
+        pass
+    assert found.step("prune").info.status == "FINISHED"
+    assert upload(tmp_path, None) == 0
+
+
+@pytest.mark.usefixtures("with_tables")
 def test_a_step_that_failed_is_not_told_of_what_an_earlier_attempt_sealed(tmp_path):
     step = ("prune", tmp_path / "prune", {}, {})
     with session_of(tmp_path) as session, session.step(*step) as tracker:

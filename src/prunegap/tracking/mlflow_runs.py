@@ -93,8 +93,7 @@ class MlflowStepRun:
 
     def end(self, step: Step, told: str) -> None:
         """Close the run; ``told`` is the digest of all that it was told of."""
-        if told:
-            self._client.set_tag(self._run_id, TOLD_TAG, told)
+        self._client.set_tag(self._run_id, TOLD_TAG, told)
         if step.status != RUNNING:
             self._client.set_terminated(self._run_id, step.status, step.ended)
 

@@ -10,13 +10,20 @@ from typing import TYPE_CHECKING, Self
 
 from prunegap.errors import UserError
 from prunegap.tracking.addresses import ARTIFACTS, default_uri, without_password, workspace_uri
+from prunegap.tracking.environment import (
+    EXPERIMENT_VARIABLE,
+    PIPELINE_RUN_VARIABLE,
+    experiment_name,
+    pipeline_run_id,
+    pipeline_run_name,
+)
 from prunegap.tracking.mlflow_client import check_server, connect
 from prunegap.tracking.mlflow_runs import PIPELINE_RUN_TAG
 from prunegap.tracking.names import flatten
 from prunegap.tracking.pipeline_run import PipelineRun, find_experiment, kubeflow_tags, open_parent, resume
 from prunegap.tracking.protocol import NullTracker, Tracker
 from prunegap.tracking.reasons import failure_line, reason
-from prunegap.tracking.step import Step, status_of
+from prunegap.tracking.step import RUNNING, Step, read_steps, status_of
 from prunegap.tracking.tracker import LiveTracker, print_warning, tracked
 from prunegap.tracking.upload import send_missing
 from prunegap.tracking.workspace_run import (
@@ -36,7 +43,7 @@ class TrackingSession:
 
     Opening it again in the same workspace goes on in the same runs. Once the server fails, one warning says so and
     the steps go on; what it missed is sent when it answers at the end of a step or of the session, else by
-    :func:`upload`.
+    :func:`upload`. At the end of a session its address has all of the workspace, whatever was missed, and when.
 
     Args:
         workspace: folder of the pipeline run.
@@ -89,8 +96,8 @@ class TrackingSession:
         try:
             if self._down:
                 check_server(self.uri)
-                for _ in send_missing(self._workspace, run.status, self._run, self._warn):
-                    pass
+            for _ in send_missing(self._workspace, run.status, self._run, self._warn):
+                pass
             self._run.end(run.status)
         except Exception as failure:
             self._fail(failure)
@@ -144,6 +151,8 @@ def upload(workspace: Path, uri: str | None, warn: Callable[[str], None] = print
     stopped, its parameters, tags and status are kept. Lost is what only a live server can be told: the metrics of a
     step that failed while the server was down (they come once the step is done), and files that are no artifact.
 
+    The parent run of containers stays open until ``close-run``.
+
     Returns:
         Number of steps of which something was lacking.
 
@@ -151,9 +160,7 @@ def upload(workspace: Path, uri: str | None, warn: Callable[[str], None] = print
         UserError: nothing was tracked there, or the server does not take it; what it took stays sent.
     """
     address = upload_uri(workspace, uri)
-    run = read_workspace_run(workspace)
-    if run is None:
-        raise UserError(f"{workspace}: no tracked run there; name the workspace of a `prunegap run`")
+    run = read_workspace_run(workspace) or _run_in_containers(workspace)
     check_server(address)
     pipeline_run = _open(workspace, address, run)
     sent = 0
@@ -171,6 +178,17 @@ def upload(workspace: Path, uri: str | None, warn: Callable[[str], None] = print
     return sent
 
 
+def _run_in_containers(workspace: Path) -> WorkspaceRun:
+    """Return the run of a workspace whose steps ran in containers; the environment says what it is called there."""
+    run = pipeline_run_id()
+    if run is None or next(read_steps(workspace), None) is None:
+        raise UserError(
+            f"{workspace}: no tracked run there; name the workspace of a `prunegap run`, or for one of containers set "
+            f"{PIPELINE_RUN_VARIABLE} and {EXPERIMENT_VARIABLE} as they had them"
+        )
+    return WorkspaceRun(run, pipeline_run_name(run), experiment_name(), {}, RUNNING, "")
+
+
 def _open(workspace: Path, uri: str, run: WorkspaceRun) -> PipelineRun:
     shown = without_password(uri)
     try:
@@ -182,7 +200,8 @@ def _open(workspace: Path, uri: str, run: WorkspaceRun) -> PipelineRun:
             f"tracking at {shown} does not take the run ({reason(error)}); check the address, or leave out "
             "--tracking-uri and MLFLOW_TRACKING_URI to track in the workspace"
         ) from error
-    write_workspace_run(workspace, replace(run, uri=shown))
+    if read_workspace_run(workspace):
+        write_workspace_run(workspace, replace(run, uri=shown))
     return opened
 
 

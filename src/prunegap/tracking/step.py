@@ -83,7 +83,7 @@ def sealed_in(folder: Path, above: str = "") -> Iterator[tuple[Path, Manifest]]:
             continue
 
 
-def sealed_digest(folder: Path) -> str:
-    """Return one digest of all artifacts in a step's folder."""
-    digests = {path.name: manifest.digest for path, manifest in sealed_in(folder)}
-    return hashlib.sha256(json.dumps(digests).encode()).hexdigest()
+def told_digest(step: Step, folder: Path) -> str:
+    """Return one digest of all that there is to tell of a step: how it is, and what it sealed if it is finished."""
+    sealed = {path.name: manifest.digest for path, manifest in sealed_in(folder)} if step.status == FINISHED else {}
+    return hashlib.sha256(json.dumps([asdict(step), sealed]).encode()).hexdigest()

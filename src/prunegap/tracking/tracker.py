@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prunegap.artifacts.kind import Artifact
 from prunegap.artifacts.manifest import manifest_at
-from prunegap.tracking.step import FINISHED, Step, now, sealed_digest, status_of, write_step
+from prunegap.tracking.step import Step, now, status_of, told_digest, write_step
 
 if TYPE_CHECKING:
     from prunegap.tracking.mlflow_runs import MlflowStepRun
@@ -133,7 +133,7 @@ def tracked(tracker: LiveTracker, step: Step, folder: Path, warn: Callable[[str]
     def end(error: BaseException | None) -> None:
         over = step.over(status_of(error))
         note(over)
-        tracker.end(over, sealed_digest(folder) if over.status == FINISHED else "")
+        tracker.end(over, told_digest(over, folder))
 
     note(step)
     tracker.begin()

@@ -15,7 +15,7 @@ from prunegap.errors import UserError
 from prunegap.tracking.mlflow_runs import STEP_TAG, TOLD_TAG
 from prunegap.tracking.pipeline_run import PipelineRun
 from prunegap.tracking.protocol import Tracker
-from prunegap.tracking.step import FINISHED, KILLED, RUNNING, Step, read_steps, sealed_digest, sealed_in
+from prunegap.tracking.step import FINISHED, KILLED, RUNNING, Step, read_steps, sealed_in, told_digest
 from prunegap.tracking.tracker import LiveTracker
 
 
@@ -35,14 +35,13 @@ def send_missing(workspace: Path, status: str, run: PipelineRun, warn: Callable[
     made: dict[str, Path] = {}
     for folder, written in read_steps(workspace):
         step = _as_left(written, status)
-        told = sealed_digest(folder) if step.status == FINISHED else ""
-        found = there.get(step.name)
-        if found and found.info.status == step.status and told in {"", found.data.tags.get(TOLD_TAG)}:
+        told, found = told_digest(step, folder), there.get(step.name)
+        if found and (found.info.status, found.data.tags.get(TOLD_TAG)) == (step.status, told):
             continue
         made = made or {manifest.digest: path for path, manifest in sealed_in(workspace, "**/")}
         tracker = LiveTracker(partial(run.open_step, step), _raise, clock=partial(int, step.ended or step.began))
         tracker.begin()
-        if told:
+        if step.status == FINISHED:
             retell(folder, made, tracker, warn)
         tracker.end(step, told)
         yield step.name
