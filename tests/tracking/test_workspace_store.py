@@ -12,7 +12,7 @@ import sys
 import pytest
 from mlflow_view import View
 from ports import free_port
-from tracking.sealed import Figures, Network, seal_and_tell
+from tracking.sealed import Figures, Network, seal_and_tell, sealed
 
 from prunegap.errors import UserError
 from prunegap.tracking.addresses import workspace_uri
@@ -98,8 +98,22 @@ def test_a_step_whose_process_died_is_told_as_its_pipeline_run_says(tmp_path, st
     found = View(other, "prunegap")
     step = found.step("prune")
     assert (found.parent().info.status, step.info.status) == (status, expected)
-    assert (step.info.end_time is None) == (expected == "RUNNING")
+    assert {run.info.end_time is None for run in (found.parent(), step)} == {expected == "RUNNING"}
     assert step.data.metrics == ({"accuracy": 0.5} if expected == "FINISHED" else {})
+
+
+@pytest.mark.usefixtures("with_tables")
+def test_a_step_that_was_done_again_unseen_is_told_again(tmp_path):
+    file, folder = tmp_path / "prune/tracked-step.json", tmp_path / "prune" / "history"
+    with session_of(tmp_path) as session, session.step("prune", tmp_path / "prune", {"a": 1}, {}) as tracker:
+        seal_and_tell(tracker, folder, Figures([(0, {"accuracy": 0.5})]))
+    sealed(folder, Figures([(0, {"accuracy": 0.75})]))
+    assert upload(tmp_path, None) == 1
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"parameters": {"a": "2"}}))
+    assert (upload(tmp_path, None), upload(tmp_path, None)) == (1, 0)
+    step = View(workspace_uri(tmp_path), "prunegap").step("prune")
+    assert step.data.metrics == {"accuracy": 0.75}
+    assert step.data.tags["prunegap.changed.a"] == "2"
 
 
 @pytest.mark.usefixtures("with_tables")
@@ -160,7 +174,7 @@ import sys, time
 from pathlib import Path
 from prunegap.tracking.session import TrackingSession
 assert not {"mlflow", "torch"} & set(sys.modules)
-from tracking.sealed import Figures, Network, seal_and_tell
+from tracking.sealed import Figures, Network, seal_and_tell, sealed
 workspace = Path(sys.argv[1])
 with TrackingSession(workspace, None, "prunegap", "paper", {}) as session:
     with session.step("first", workspace / "first", {}, {}) as tracker:
