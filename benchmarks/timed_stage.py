@@ -14,7 +14,7 @@ from typing import Any
 
 BORN = "OVERHEAD_BORN"
 FUNCTIONS = {"check": "hash", "identity": "hash", "seal": "seal", "load_checkpoint": "read", "save_checkpoint": "write"}
-CALLS = ("begin", "end", "log_metrics", "log_input", "log_artifact", "log_model")
+CALLS = ("begin", "end", "log_metrics", "log_input", "log_output")
 
 
 @dataclass
@@ -58,7 +58,7 @@ def count_calls(clock: Clock) -> None:
     """Time the functions of the contract, the artifacts and the tracker wherever a module of prunegap calls them."""
     from prunegap.artifacts.kind import KINDS
     from prunegap.tracking import stage
-    from prunegap.tracking.spool import SpooledTracker
+    from prunegap.tracking.tracker import LiveTracker
 
     for kind in KINDS.values():
         for name, what in (("load", "read"), ("save", "write")):
@@ -68,8 +68,8 @@ def count_calls(clock: Clock) -> None:
             if callable(function := vars(module).get(name)):
                 setattr(module, name, clock.timed(kind, function))
     for name in CALLS:
-        setattr(SpooledTracker, name, clock.timed("tracking", getattr(SpooledTracker, name)))
-    for name in ("check_server", "_open"):
+        setattr(LiveTracker, name, clock.timed("tracking", getattr(LiveTracker, name)))
+    for name in ("check_server", "_pipeline_run"):
         setattr(stage, name, clock.timed("tracking", getattr(stage, name)))
 
 

@@ -14,6 +14,7 @@ from prunegap.cli.stage_command import bounds
 from prunegap.stages.contract import Port, Stage
 
 COMMAND: list[Any] = ["prunegap"]
+OPEN_RUN, CLOSE_RUN = "open-run", "close-run"
 VIEW_TYPES: dict[str, type[dsl.Artifact]] = {".md": dsl.Markdown, ".html": dsl.HTML}
 
 
@@ -57,6 +58,11 @@ def stage_component(stage: Stage[..., Any], image: str, lists: int | None = None
     return container_component(stage.name, documented(stage.summary, described, returned), signature, image, args)
 
 
+def open_run_component(image: str) -> BaseComponent:
+    """Return the component that opens a pipeline run's MLflow run, before any of its stages."""
+    return container_component("open_run", "Open the MLflow run of the pipeline run.", [], image, [OPEN_RUN])
+
+
 def close_run_component(image: str) -> BaseComponent:
     """Return the component that closes a pipeline run's MLflow run by how the pipeline ended: an exit handler."""
 
@@ -66,7 +72,7 @@ def close_run_component(image: str) -> BaseComponent:
         Args:
             status: how the pipeline ended; Kubeflow fills it in.
         """
-        return dsl.ContainerSpec(image=image, command=COMMAND, args=["close-run", cast("str", status)])
+        return dsl.ContainerSpec(image=image, command=COMMAND, args=[CLOSE_RUN, cast("str", status)])
 
     return dsl.container_component(close_run)
 

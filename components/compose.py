@@ -28,7 +28,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 LANES = 2
-CLOSING = "close-run"
+OPENING, CLOSING = "open-run", "close-run"
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def parameter_flags(params: StageParams) -> Iterator[str]:
 
 
 def compose_services(experiment: Experiment, lanes: int = LANES) -> dict[str, dict[str, Any]]:
-    """Return the services of a run by name: one a step, and one that closes the run in MLflow.
+    """Return the services of a run by name: one a step, and one each that opens and closes the run in MLflow.
 
     Args:
         experiment: the run.
@@ -122,8 +122,10 @@ def compose_services(experiment: Experiment, lanes: int = LANES) -> dict[str, di
     steps = sorted(runner.steps.items(), key=lambda named: named[1].depth)
     environment = {EXPERIMENT_VARIABLE: experiment.name, PIPELINE_RUN_VARIABLE: run}
     names = [name for name, _ in steps]
-    services = {
-        name: _service(step.command, [*step.needs, *names[max(place - lanes, 0) : max(place - lanes + 1, 0)]])
+    services = {OPENING: _service([OPENING], [])} | {
+        name: _service(
+            step.command, [*(step.needs or [OPENING]), *names[max(place - lanes, 0) : max(place - lanes + 1, 0)]]
+        )
         for place, (name, step) in enumerate(steps)
     }
     services[CLOSING] = _service([CLOSING, "FINISHED"], names[-1:])

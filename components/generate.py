@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kfp.compiler import Compiler
 
-from components.component import close_run_component, stage_component
+from components.component import close_run_component, open_run_component, stage_component
 from components.compose import compose_file
 from prunegap import __version__
 from prunegap.atomic import write_atomically
@@ -56,7 +56,8 @@ def generated(scratch: Path) -> Iterator[tuple[Path, str]]:
         scratch: an empty folder to compile in.
     """
     rows: list[str] = []
-    for component in [*(stage_component(stage, IMAGE) for stage in STAGES), close_run_component(IMAGE)]:
+    stages = [stage_component(stage, IMAGE) for stage in STAGES]
+    for component in [open_run_component(IMAGE), *stages, close_run_component(IMAGE)]:
         name = component.name.replace("-", "_")
         compiled = scratch / f"{name}.yaml"
         Compiler().compile(component, str(compiled))

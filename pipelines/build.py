@@ -10,8 +10,15 @@ from kfp import dsl
 from kfp.dsl.base_component import BaseComponent
 from pydantic.fields import FieldInfo
 
-from components.component import close_run_component, documented, parameter_type, plain, with_interface
-from pipelines.resources import Resources, connect
+from components.component import (
+    close_run_component,
+    documented,
+    open_run_component,
+    parameter_type,
+    plain,
+    with_interface,
+)
+from pipelines.resources import Resources, connect, equip
 from pipelines.runner import KubeflowRunner
 from prunegap.cli.stage_command import bounds
 from prunegap.pipeline import STAGES, Experiment, prune_and_compare
@@ -50,9 +57,12 @@ def build_pipeline(experiment: Experiment, image: str, resources: Resources, *, 
         close.set_display_name("close-run").set_caching_options(enable_caching=False)
         connect(close, resources, experiment.name)
         with dsl.ExitHandler(close, name="run"):
+            opened: Any = open_run_component(image)()
+            opened.set_display_name("open-run").set_caching_options(enable_caching=False)
+            equip(opened, resources, experiment.name, heavy=False)
             given = symbolic(experiment, dict(zip(inputs, channels, strict=True)))
             defaults = {name: one.default for name, one in inputs.items()}
-            prune_and_compare(given, KubeflowRunner(image, resources, experiment.name, defaults, cache))
+            prune_and_compare(given, KubeflowRunner(image, resources, experiment.name, defaults, opened, cache))
 
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     signature = [inspect.Parameter(one.name, kind, default=one.default, annotation=one.type) for one in inputs.values()]

@@ -32,6 +32,7 @@ class KubeflowRunner:
         resources: what the tasks get.
         experiment: name of the MLflow experiment.
         defaults: of the pipeline's inputs, by name: data and code are looked at for these.
+        first: the task that everything waits for.
         cache: whether a task with a cached result is skipped.
     """
 
@@ -39,6 +40,7 @@ class KubeflowRunner:
     resources: Resources
     experiment: str
     defaults: Mapping[str, Any]
+    first: PipelineTask
     cache: bool = True
 
     def run(
@@ -66,6 +68,8 @@ class KubeflowRunner:
                 ", ".join(made_from.not_looked_at),
             )
         task.set_caching_options(self.cache and not made_from.not_looked_at)
+        if not artifacts:
+            task.after(self.first)
         task.set_display_name(SEED.sub("", step))
         equip(task, self.resources, self.experiment, heavy=runs_network(stage))
         return {port.name: task.outputs[port.name] for port in stage.outputs}

@@ -198,9 +198,8 @@ def mlflow_link(experiment: str, run_id: str) -> str:
     """Return the pipeline run's page in MLflow, or how to find it where MLFLOW_TRACKING_URI is not set here."""
     from prunegap.tracking.addresses import without_password
     from prunegap.tracking.mlflow_client import connect
-    from prunegap.tracking.mlflow_sink import PIPELINE_RUN_TAG
-    from prunegap.tracking.pipeline_run import parent_identity
-    from prunegap.tracking.sole_run import find_run
+    from prunegap.tracking.mlflow_runs import PIPELINE_RUN_TAG
+    from prunegap.tracking.pipeline_run import find_parent
 
     uri = os.environ.get("MLFLOW_TRACKING_URI", "")
     searched = f"the run tagged {PIPELINE_RUN_TAG} = {run_id} in experiment {experiment}"
@@ -210,7 +209,7 @@ def mlflow_link(experiment: str, run_id: str) -> str:
     try:
         client = connect(uri)
         found = client.get_experiment_by_name(experiment)
-        run = found and find_run(client, found.experiment_id, parent_identity(run_id))
+        run = found and find_parent(client, found.experiment_id, run_id)
     except Exception as error:
         return f"{searched} ({address} does not answer: {type(error).__name__})"
     if not run:

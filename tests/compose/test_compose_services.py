@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from pipeline.workspaces import experiment as small
 from pipeline.workspaces import write_experiment
 
-from components.compose import CLOSING, ComposeRunner, compose_file, compose_services, main, parameter_flags
+from components.compose import CLOSING, OPENING, ComposeRunner, compose_file, compose_services, main, parameter_flags
 from prunegap.cli.experiment_file import read_experiment
 from prunegap.cli.explain import flag
 from prunegap.cli.stage_command import stage_command, validated
@@ -86,7 +86,7 @@ def test_an_artifact_is_read_where_it_was_written_and_only_after_it():
     services = compose_services(Experiment.model_validate(small(seeds=[0, 1], dense_seeds="per_seed")))
     written = {}
     for name, service in services.items():
-        if name == CLOSING:
+        if name in {OPENING, CLOSING}:
             continue
         stage = BY_NAME[service["command"][0]]
         said = read_back(service["command"])
@@ -97,6 +97,7 @@ def test_an_artifact_is_read_where_it_was_written_and_only_after_it():
             assert said[port.name] == f"runs/${{PRUNEGAP_PIPELINE_RUN:-tiny}}/steps/{name}/{port.name}"
             written[said[port.name]] = name
     assert len(read_back(services["compare"]["command"])["evaluations"]) == 4
+    assert services["prepare_data"]["depends_on"][OPENING] == COMPLETED
     assert services[CLOSING]["depends_on"]["compare"] == COMPLETED
 
 

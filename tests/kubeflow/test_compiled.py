@@ -69,7 +69,7 @@ def test_the_inputs_of_the_pipeline_are_the_parameters_of_the_experiment(digits)
 
 def test_a_parameter_of_the_pipeline_reaches_the_tasks_that_have_it(digits):
     spec, _ = digits
-    sources = {name: task["inputs"]["parameters"] for name, task in tasks(spec)}
+    sources = {name: task.get("inputs", {}).get("parameters", {}) for name, task in tasks(spec)}
     for name, given in sources.items():
         if name.startswith(("finetune", "evaluate")):
             assert given["tolerance"] == {"componentInputParameter": "pipelinechannel--finetune_tolerance"}, name
@@ -102,6 +102,14 @@ def test_what_can_be_shared_is_one_task_and_everything_is_compared_once(digits):
     assert sorted(compare) == [f"{port}_{i}" for port in ("evaluations", "histories") for i in range(4)]
 
 
+def test_the_run_in_mlflow_is_opened_before_the_first_stage(digits):
+    spec, _ = digits
+    waits = {name: task.get("dependentTasks", []) for name, task in tasks(spec)}
+    assert waits["prepare-data"] == ["open-run"]
+    assert waits["open-run"] == []
+    assert executors(spec)["exec-open-run"]["args"] == ["open-run"]
+
+
 def test_a_dense_model_a_seed_belongs_into_the_loop(tmp_path):
     spec, _ = compiled("digits.yaml", tmp_path, overrides=("dense_seeds=per_seed",))
     inside = next(inner for name, _, inner in graphs(spec) if name.startswith("comp-for-loop"))
@@ -115,7 +123,10 @@ def test_tasks_are_cached_retried_and_stopped_in_time(digits):
             assert not task["cachingOptions"], "the exit handler always runs"
             assert task["triggerPolicy"]["strategy"] == "ALL_UPSTREAM_TASKS_COMPLETED"
             continue
-        assert task["cachingOptions"] == {"enableCache": True}, name
+        if name == "open-run":
+            assert not task["cachingOptions"], "every run is opened"
+        else:
+            assert task["cachingOptions"] == {"enableCache": True}, name
         assert (task["retryPolicy"]["maxRetryCount"], task["retryPolicy"]["backoffFactor"]) == (2, 2.0), name
     for label, settings in platform.items():
         assert label == "exec-close-run" or settings["activeDeadlineSeconds"] == "43200", label

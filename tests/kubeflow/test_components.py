@@ -38,7 +38,7 @@ def component(document):
 @stages
 def test_a_component_has_every_parameter_of_its_stage_with_type_default_and_description(stage):
     inputs = component(loaded(stage.name))["inputDefinitions"]["parameters"]
-    assert set(inputs) == {*stage.params_type.model_fields, "step", "tags"}
+    assert set(inputs) == {*stage.params_type.model_fields, "step", "tags", "made_from"}
     for name, info in stage.params_type.model_fields.items():
         given = inputs[name]
         assert given["parameterType"] == TYPES[parameter_type(info.annotation)], name
@@ -90,7 +90,7 @@ def test_the_exit_handler_takes_the_final_status():
 
 def test_lists_of_a_loop_become_numbered_inputs():
     spec: Any = stage_component(next(s for s in STAGES if s.name == "compare"), "image:1", lists=2).component_spec
-    names = {name for name in spec.inputs if "_" in name}
+    names = {name for name in spec.inputs if "_" in name} - {"made_from"}
     assert names == {"evaluations_0", "evaluations_1", "histories_0", "histories_1"}
     assert all(spec.inputs[name].is_artifact_list for name in names)
     one: Any = stage_component(finetune, "image:1", lists=2).component_spec
@@ -109,11 +109,11 @@ def test_the_readme_names_every_component_once():
     rows = [line for line in lines if line.startswith("| [")]
     folders = sorted(path.parent.name for path in (ROOT / "components").glob("*/component.yaml"))
     assert sorted(line.split("[")[1].split("]")[0] for line in rows) == folders
-    assert folders == sorted([*(stage.name for stage in STAGES), "close_run"])
+    assert folders == sorted([*(stage.name for stage in STAGES), "open_run", "close_run"])
     summaries = {stage.name: stage.summary for stage in STAGES}
     for line in rows:
         name = line.split("[")[1].split("]")[0]
-        assert summaries.get(name, "Close the MLflow run") in line
+        assert summaries.get(name, "the MLflow run of the pipeline run") in line
 
 
 def test_a_committed_file_parses_as_a_pipeline_spec():

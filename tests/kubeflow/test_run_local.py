@@ -13,6 +13,7 @@ from tracking.mlflow_view import View
 from walk import BIN, ROOT
 
 STEPS = {
+    "open-run",
     "prepare_data",
     "acquire_dense",
     "measure_baseline",
@@ -94,9 +95,9 @@ def test_every_task_tells_kubeflow_its_artifacts_metrics_and_pages(smoke):
 def test_an_unchanged_task_is_not_run_again_and_a_changed_one_is_with_what_follows(smoke, program):
     folder, _ = smoke
     again = program(*SMOKE, "--folder", folder, "--cache")
-    assert (again.code, again.done) == (0, ["close-run"]), again.err
+    assert (again.code, again.done) == (0, ["open-run", "close-run"]), again.err
     changed = program(*SMOKE, "--folder", folder, "--cache", "--set", "evaluate.dataset_name=ten digits")
-    steps = {step for step in STEPS if step.startswith("evaluate")} | {"compare", "close-run"}
+    steps = {step for step in STEPS if step.startswith("evaluate")} | {"compare", "open-run", "close-run"}
     assert (changed.code, set(changed.done)) == (0, steps), changed.err
     assert "ten digits" in changed.out
 
@@ -104,19 +105,26 @@ def test_an_unchanged_task_is_not_run_again_and_a_changed_one_is_with_what_follo
 @pytest.mark.slow
 def test_a_failed_stage_fails_the_run_says_why_and_its_mlflow_run_is_closed(program, tmp_path, server):
     folder = tmp_path / "run"
-    wrong = ("--set", "prepare_data.source=class_folders", "--set", "prepare_data.location=gone")
+    wrong = (
+        "--set",
+        "name=broken",
+        "--set",
+        "prepare_data.source=class_folders",
+        "--set",
+        "prepare_data.location=gone",
+    )
     tracked = {"MLFLOW_TRACKING_URI": server.uri, "PRUNEGAP_PIPELINE_RUN": "failing"}
     ended = program(*SMOKE, "--folder", folder, *wrong, env=tracked)
     assert ended.code == 1
     assert ended.last.startswith("error: prepare_data: failed with exit code 1: error: ")
     assert "gone" in ended.last
     assert "Traceback" not in ended.err
-    (log,) = folder.glob("prunegap-smoke-*/prepare-data/log.txt")
+    (log,) = folder.glob("prunegap-broken-*/prepare-data/log.txt")
     assert log.read_text().count("error: ") == 3, "two retries"
     assert log.read_text().strip().splitlines()[-1].startswith("error: ")
-    assert not list(folder.glob("prunegap-smoke-*/acquire-dense"))
+    assert not list(folder.glob("prunegap-broken-*/acquire-dense"))
     assert "close-run: done" in ended.lines, "the exit handler runs after a failure too"
-    seen = View(server.uri, "smoke")
+    seen = View(server.uri, "broken")
     assert seen.parent().info.status == "FAILED"
     assert {run.info.run_name: run.info.status for run in seen.runs()} == {
         seen.parent().info.run_name: "FAILED",

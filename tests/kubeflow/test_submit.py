@@ -208,33 +208,32 @@ def opened(server, experiment, run_id):
     return experiment_id, client.create_run(experiment_id, tags=tags | {"prunegap.stage": "pipeline"}).info.run_id
 
 
-def test_the_link_to_mlflow_is_the_page_of_the_very_run(program, api, mlflow_server):
-    opened(mlflow_server, "smoke", "another-run")
-    experiment_id, run_id = opened(mlflow_server, "smoke", "r-1")
-    ended = submit(program, api, env={"MLFLOW_TRACKING_URI": f"{mlflow_server.uri}/"})
+def test_the_link_to_mlflow_is_the_page_of_the_very_run(program, api, server):
+    opened(server, "smoke", "another-run")
+    experiment_id, run_id = opened(server, "smoke", "r-1")
+    ended = submit(program, api, env={"MLFLOW_TRACKING_URI": f"{server.uri}/"})
     assert ended.code == 0, ended.err
     assert ended.out.splitlines() == [
         f"Kubeflow: {api.host}/#/runs/details/r-1",
-        f"MLflow: {mlflow_server.uri}/#/experiments/{experiment_id}/runs/{run_id}",
+        f"MLflow: {server.uri}/#/experiments/{experiment_id}/runs/{run_id}",
     ]
-    with urlopen(f"{mlflow_server.uri}/api/2.0/mlflow/runs/get?run_id={run_id}") as answer:
+    with urlopen(f"{server.uri}/api/2.0/mlflow/runs/get?run_id={run_id}") as answer:
         run = json.load(answer)["run"]
     assert run["info"]["experiment_id"] == experiment_id
     assert {"key": "prunegap.pipeline_run", "value": "r-1"} in run["data"]["tags"]
 
 
-def test_the_link_to_mlflow_shows_no_password(mlflow_server, monkeypatch):
-    experiment_id, run_id = opened(mlflow_server, "secret", "r-2")
-    address = mlflow_server.uri.removeprefix("http://")
+def test_the_link_to_mlflow_shows_no_password(server, monkeypatch):
+    experiment_id, run_id = opened(server, "secret", "r-2")
+    address = server.uri.removeprefix("http://")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://anna:secret-word@{address}")
     assert mlflow_link("secret", "r-2") == f"http://anna@{address}/#/experiments/{experiment_id}/runs/{run_id}"
 
 
 @pytest.mark.parametrize("experiment", ["smoke", "never-run"])
-def test_a_run_that_mlflow_does_not_have_yet_is_said_so(mlflow_server, monkeypatch, experiment):
-    opened(mlflow_server, "smoke", "another-run")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server.uri)
+def test_a_run_that_mlflow_does_not_have_yet_is_said_so(server, monkeypatch, experiment):
+    opened(server, "smoke", "another-run")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
     assert mlflow_link(experiment, "r-9") == (
-        f"the run tagged prunegap.pipeline_run = r-9 in experiment {experiment} ({mlflow_server.uri} does not have it "
-        "yet)"
+        f"the run tagged prunegap.pipeline_run = r-9 in experiment {experiment} ({server.uri} does not have it yet)"
     )

@@ -7,6 +7,7 @@ import pytest
 from mlflow_server import Server
 from tracking.mlflow_view import View
 
+from prunegap.artifacts.identity import Identity
 from prunegap.artifacts.manifest import seal, write_json
 from prunegap.tracking.session import TrackingSession
 
@@ -39,33 +40,6 @@ def bare_environment(monkeypatch):
 
 
 @pytest.fixture
-def sparse_model() -> Callable[..., Path]:
-    """Return a function that seals a small model artifact with masks."""
-
-    def make(path: Path, content: bytes = b"masks", finish: bool = True) -> Path:
-        staging = path.with_name(path.name + ".partial")
-        staging.mkdir(parents=True)
-        (staging / "weights.safetensors").write_bytes(b"weights")
-        (staging / "masks.safetensors").write_bytes(content)
-        if finish:
-            _seal_model(path)
-        return path
-
-    return make
-
-
-@pytest.fixture
-def seal_model() -> Callable[[Path], None]:
-    """Return a function that seals what ``sparse_model(..., finish=False)`` left in its staging folder."""
-    return _seal_model
-
-
-def _seal_model(path: Path) -> None:
-    staging = path.with_name(path.name + ".partial")
-    seal(staging, path, kind="sparse_model", parameters={"sparsity": 0.9}, inputs={}, code_version="0")
-
-
-@pytest.fixture
 def dataset() -> Callable[[Path], Path]:
     """Return a function that seals a data set artifact's description."""
 
@@ -80,7 +54,7 @@ def dataset() -> Callable[[Path], Path]:
             "counts": {"train": {"examples": 4, "groups": groups}, "test": {"examples": 2, "groups": groups}},
         }
         write_json(staging / "dataset.json", description)
-        seal(staging, path, kind="dataset", parameters={}, inputs={}, code_version="0")
+        seal(staging, path, kind="dataset", identity=Identity(), made_on={})
         return path
 
     return make

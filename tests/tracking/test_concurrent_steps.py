@@ -8,7 +8,8 @@ import pytest
 from mlflow_view import View
 
 from prunegap.tracking.mlflow_client import connect
-from prunegap.tracking.sole_run import WITHDRAWN, sole_run
+from prunegap.tracking.mlflow_runs import find_or_create
+from prunegap.tracking.unattended_run import close_pipeline_run, open_pipeline_run
 
 STEP = """
 import sys, time
@@ -22,7 +23,8 @@ sys.stdin.readline()
 with stage_tracker(folder, name, {"lr": 0.1, "seed": 7}, {"prunegap.stage": "finetune"}) as tracker:
     for epoch in range(epochs):
         tracker.log_metrics({"accuracy": epoch / 8, "group_accuracy/a (b)": 0.1 * epoch}, epoch)
-        tracker.log_artifact(folder / "tracking.jsonl", "spool.jsonl")  # sends the metrics too, at once
+        time.sleep(2.1 * (epoch == epochs - 1))
+        tracker.log_metrics({"accuracy": epoch / 8}, epoch)  # sends what waits
     print(last_words, flush=True)
     sys.stdin.readline()
 """
@@ -75,15 +77,17 @@ def finish(*processes):
 
 
 @pytest.mark.slow
-def test_steps_that_begin_at_the_same_moment_share_one_experiment_one_parent_and_one_run_each(
+def test_steps_that_begin_at_the_same_moment_share_one_experiment_one_parent_and_have_one_run_each(
     server, experiment, container
 ):
-    names = ["a", "b", "c", "a", "b", "c"]
-    steps = [container(name, f"folder{number}") for number, name in enumerate(names)]
+    opened = open_pipeline_run()
+    names = ["a", "b", "c", "d", "e", "f"]
+    steps = [container(name, f"folder-{name}") for name in names]
     go(*steps)
     finish(*steps)
+    assert opened == f"MLflow's run of '{RUN}' is RUNNING"
     found = View(server.uri, experiment)
-    assert len(found.runs()) == 4
+    assert len(found.runs()) == 7
     parent = found.parent()
     assert {found.step(name).data.tags["mlflow.parentRunId"] for name in names} == {parent.info.run_id}
     assert {found.step(name).data.tags["kfp.pipeline_run_id"] for name in names} == {RUN}
@@ -93,9 +97,36 @@ def test_steps_that_begin_at_the_same_moment_share_one_experiment_one_parent_and
 
 
 @pytest.mark.slow
+def test_steps_that_begin_at_the_same_moment_and_find_no_parent_end_below_one(server, experiment, container):
+    steps = [container(name, f"folder-{name}") for name in "abc"]
+    go(*steps)
+    finish(*steps)
+    assert close_pipeline_run("FINISHED") == f"MLflow's run of '{RUN}' is FINISHED"
+    found = View(server.uri, experiment)
+    assert len(found.runs()) == 4
+    assert {found.step(name).data.tags["mlflow.parentRunId"] for name in "abc"} == {found.parent().info.run_id}
+
+
+@pytest.mark.slow
+def test_two_attempts_at_one_step_at_the_same_moment_leave_no_wrong_record(server, experiment, container):
+    open_pipeline_run()
+    steps = [container("a", f"folder{number}", epochs=2) for number in range(2)]
+    go(*steps)
+    finish(*steps)
+    found = View(server.uri, experiment)
+    parent = found.parent().info.run_id
+    attempts = [run for run in found.runs() if run.info.run_id != parent]
+    assert attempts
+    for run in attempts:
+        assert (run.info.status, run.data.tags["mlflow.parentRunId"]) == ("FINISHED", parent)
+        assert (run.data.params, run.data.metrics["accuracy"]) == ({"lr": "0.1", "seed": "7"}, 1 / 8)
+
+
+@pytest.mark.slow
 def test_a_step_whose_container_was_killed_is_taken_up_by_its_retry_without_ghosts_or_doubled_metrics(
     server, experiment, container
 ):
+    open_pipeline_run()
     first = container("finetune", "first", epochs=3)
     go(first)
     assert first.stdout.readline() == "logged\n"
@@ -149,58 +180,28 @@ IDENTITY = {"prunegap.pipeline_run": "r", "prunegap.stage": "pipeline"}
 
 @pytest.fixture
 def store(tmp_path, tables):
-    """Return a client of a sqlite file, an experiment, and functions that create and settle on a run there."""
+    """Return a client of a sqlite file, an experiment there, and a function that creates a run in it."""
     client = connect(f"sqlite:///{shutil.copy(tables, tmp_path)}")
     experiment_id = client.create_experiment("x", tmp_path.as_uri())
-
-    def create(start_time):
-        return client.create_run(experiment_id, start_time, tags=IDENTITY).info.run_id
-
-    def settle(begin):
-        return sole_run(client, experiment_id, IDENTITY, "prunegap.pipeline_run", begin).info.run_id
-
-    return client, experiment_id, create, settle
+    return client, experiment_id, lambda start_time: client.create_run(experiment_id, start_time, tags=IDENTITY)
 
 
-def alive(store):
-    return {run.info.run_id for run in store[0].search_runs([store[1]])}
+def test_a_run_that_is_there_is_found_the_oldest_of_several(store):
+    client, experiment_id, create = store
+    create(2000)
+    old = create(1000)
+    run, was_there = find_or_create(client, experiment_id, IDENTITY, lambda: pytest.fail("one is there"))
+    assert (run.info.run_id, was_there) == (old.info.run_id, True)
 
 
-def test_the_oldest_of_two_unclaimed_runs_stays_and_the_younger_is_deleted(store):
-    _, _, create, settle = store
-    young, old = create(2000), create(1000)
-    assert settle(create) == old
-    assert alive(store) == {old}
-    assert young != old
+def test_of_two_runs_created_at_one_moment_the_younger_is_deleted_by_its_creator(store):
+    client, experiment_id, create = store
+    theirs = []
 
+    def mine():
+        theirs.append(create(1000))
+        return create(2000)
 
-def test_a_run_that_arrives_late_with_an_earlier_time_does_not_displace_the_one_in_use(store):
-    _, _, create, settle = store
-    in_use = settle(lambda: create(2000))
-    late = create(1000)
-    assert settle(create) == in_use
-    assert alive(store) == {in_use}
-    assert late != in_use
-
-
-def test_a_process_whose_run_is_withdrawn_while_it_looks_goes_on_in_the_other(store):
-    client, _, create, settle = store
-    other = []
-
-    def slow():
-        mine = create(2000)
-        older = create(1000)
-        other.append(settle(lambda: pytest.fail("both are there")))
-        assert other == [older]
-        assert client.get_run(mine).data.params["prunegap.pipeline_run"] == WITHDRAWN
-
-    assert settle(slow) == other[0]
-    assert alive(store) == set(other)
-
-
-def test_a_withdrawn_run_whose_deletion_did_not_happen_is_never_used(store):
-    client, _, create, settle = store
-    client.log_param(create(1000), "prunegap.pipeline_run", WITHDRAWN)
-    settled = settle(lambda: create(2000))
-    assert alive(store) == {settled}
-    assert client.get_run(settled).info.start_time == 2000
+    run, was_there = find_or_create(client, experiment_id, IDENTITY, mine)
+    assert (run.info.run_id, was_there) == (theirs[0].info.run_id, True)
+    assert [found.info.run_id for found in client.search_runs([experiment_id])] == [run.info.run_id]

@@ -8,34 +8,37 @@ import time
 
 import pytest
 from tracking.one_step import NAME, TAGS
+from tracking.sealed import Figures, Judgement, Network, epochs, seal_and_tell, sealed, train
 
 from prunegap.errors import UserError
 from prunegap.tracking.mlflow_client import check_server
 from prunegap.tracking.session import upload
 
+GROUP = "group_accuracy/g7 _x_"
 
-def run_epochs(tracker, epochs):
-    for epoch in epochs:
-        tracker.log_metrics({f"group_accuracy/g{group} (x)": epoch + group / 100 for group in range(60)}, epoch)
+
+def history(found, step=NAME, key=GROUP):
+    """Return (epoch, value) of a metric, in order."""
+    points = found.client.get_metric_history(found.step(step).info.run_id, key)
+    return sorted((point.step, point.value) for point in points)
 
 
 def test_a_tracked_step_is_a_nested_run_with_everything_and_its_files_lie_in_the_bucket(
-    server, bucket, open_session, said, view, tmp_path, sparse_model, dataset, monkeypatch
+    server, bucket, open_session, said, view, tmp_path, dataset, monkeypatch
 ):
     monkeypatch.setenv("KFP_RUN_ID", "kfp-1")
     monkeypatch.setenv("KFP_RUN_URL", "/#/runs/details/kfp-1")
-    folder = tmp_path / "ws" / "step"
-    model, data = sparse_model(folder / "model"), dataset(tmp_path / "ws" / "dataset")
-    (folder / "table.csv").write_text("a,b\n")
+    folder, data = tmp_path / "ws" / "step", dataset(tmp_path / "ws" / "dataset")
+    judged = sealed(tmp_path / "ws" / "before" / "model", Network())
     with (
         open_session(server.uri) as session,
         session.step(NAME, folder, {"method": "ceag", "optimizer": {"lr": 0.1}}, TAGS) as tracker,
     ):
-        run_epochs(tracker, range(3))
-        tracker.log_input(data, "dataset")
-        tracker.log_artifact(folder / "table.csv", "report/comparison.csv")
-        tracker.log_artifact(model, "files")
-        tracker.log_model(model, "finetuned: model", {"max_psi@test": 0.01})
+        tracker.log_input("dataset", data)
+        train(tracker, epochs(range(3)))
+        seal_and_tell(tracker, folder / "history", Figures(epochs(range(3))))
+        read = {"dataset": data, "finetuned: model": judged}
+        seal_and_tell(tracker, folder / "evaluation", Judgement([(0, {"max_psi@test": 0.01})]), read)
     assert said == []
     found = view(server.uri)
     parent, step = found.parent(), found.step(NAME)
@@ -46,10 +49,9 @@ def test_a_tracked_step_is_a_nested_run_with_everything_and_its_files_lie_in_the
     assert {key: step.data.tags[key] for key in shared} == {key: parent.data.tags[key] for key in shared}
     assert {key: step.data.tags[key] for key in TAGS} == TAGS
     assert step.data.params == {"method": "ceag", "optimizer.lr": "0.1"}
-    history = found.client.get_metric_history(step.info.run_id, "group_accuracy/g7 _x_")
-    assert [(point.step, point.value) for point in history] == [(0, 0.07), (1, 1.07), (2, 2.07)]
-    assert json.loads(found.text(step, "groups.json"))["group_accuracy/g7 _x_"] == "group_accuracy/g7 (x)"
-    assert found.text(step, "report/comparison.csv") == "a,b\n"
+    assert history(found) == [(0, 0.07), (1, 1.07), (2, 2.07)]
+    assert json.loads(found.text(step, "groups.json"))[GROUP] == "group_accuracy/g7 (x)"
+    assert json.loads(found.text(step, "history/points.json"))[0][1]["group_accuracy/g7 (x)"] == 0.07
     (data_input,) = step.inputs.dataset_inputs
     manifest_digest = json.loads(data_input.dataset.profile)["sha256"]
     assert data_input.dataset.digest == manifest_digest[:36]
@@ -60,34 +62,44 @@ def test_a_tracked_step_is_a_nested_run_with_everything_and_its_files_lie_in_the
     assert [(metric.key, metric.value) for metric in logged.metrics] == [("max_psi_test", 0.01)]
     assert [output.model_id for output in step.outputs.model_outputs] == [logged.model_id]
     names = {file.path for file in found.client.list_logged_model_artifacts(logged.model_id)}
-    assert names == {"manifest.json", "masks.safetensors", "weights.safetensors"}
+    assert names == {"manifest.json", "masks.safetensors", "points.json", "weights.safetensors"}
     files = bucket()
     assert [files[key] for key in files if logged.model_id in key and key.endswith("masks.safetensors")] == [b"masks"]
-    assert any(step.info.run_id in key and key.endswith("files/masks.safetensors") for key in files)
+    assert any(step.info.run_id in key and key.endswith("history/points.json") for key in files)
 
 
 def test_a_step_that_is_retried_with_other_parameters_goes_on_in_its_one_run(
-    server, open_session, said, view, tmp_path, sparse_model
+    server, open_session, said, view, tmp_path
 ):
     folder = tmp_path / "ws" / "step"
-    model = sparse_model(folder / "model")
-    for attempt, (learning_rate, epochs) in enumerate([(0.1, range(2)), (0.2, range(4))]):
+    for attempt, (learning_rate, last) in enumerate([(0.1, 2), (0.2, 4)]):
         with (
             open_session(server.uri) as session,
             session.step(NAME, folder, {"lr": learning_rate, f"new{attempt}": 1}, TAGS) as tracker,
         ):
-            run_epochs(tracker, epochs)
-            tracker.log_model(model, "model", {"accuracy": 0.5})
+            train(tracker, epochs(range(last)))
+            seal_and_tell(tracker, folder / "model", Network(points=[(0, {"accuracy": 0.5})]))
     assert said == []
     found = view(server.uri)
     assert len(found.runs()) == 2
     step = found.step(NAME)
     assert step.data.params == {"lr": "0.1", "new0": "1", "new1": "1"}
     assert step.data.tags["prunegap.changed.lr"] == "0.2"
-    history = found.client.get_metric_history(step.info.run_id, "group_accuracy/g7 _x_")
-    assert [point.step for point in history] == [0, 1, 2, 3]
+    assert [epoch for epoch, _ in history(found)] == [0, 1, 2, 3]
+    assert history(found, key="accuracy") == [(0, 0.5)]
     (logged,) = found.models()
     assert len(logged.metrics) == 1
+
+
+def test_names_that_meet_in_one_slug_stay_apart_when_a_later_process_names_them_the_other_way_round(
+    server, open_session, view, tmp_path
+):
+    for names in (["a(b", "a@b"], ["a@b", "a(b"]):
+        with open_session(server.uri) as session, session.step(NAME, tmp_path / "ws" / "step", {}, TAGS) as tracker:
+            tracker.log_metrics({name: float(ord(name[1])) for name in names}, 0)
+    found = view(server.uri)
+    assert history(found, key="a_b") == [(0, float(ord("(")))]
+    assert history(found, key="a_b_2") == [(0, float(ord("@")))]
 
 
 @pytest.mark.parametrize(("error", "status"), [(ValueError, "FAILED"), (KeyboardInterrupt, "KILLED")])
@@ -105,37 +117,39 @@ def test_a_run_that_breaks_off_is_failed_and_one_that_is_interrupted_is_killed(
 
 
 def test_a_step_whose_run_was_deleted_on_the_server_is_sent_whole_to_a_new_one(server, open_session, view, tmp_path):
-    for epochs in (range(2), range(2, 3)):
-        with (
-            open_session(server.uri) as session,
-            session.step(NAME, tmp_path / "ws" / "step", {}, TAGS) as tracker,
-        ):
-            run_epochs(tracker, epochs)
-        found = view(server.uri)
-        step = found.step(NAME)
-        found.client.delete_run(step.info.run_id)
-    found.client.restore_run(step.info.run_id)
-    history = found.client.get_metric_history(found.step(NAME).info.run_id, "group_accuracy/g7 _x_")
-    assert [point.step for point in history] == [0, 1, 2]
+    folder = tmp_path / "ws" / "step"
+    with open_session(server.uri) as session, session.step(NAME, folder, {"lr": 1}, TAGS) as tracker:
+        seal_and_tell(tracker, folder / "history", Figures(epochs(range(3))))
+    found = view(server.uri)
+    gone = found.step(NAME).info.run_id
+    found.client.delete_run(gone)
+    assert (upload(tmp_path / "ws", server.uri), upload(tmp_path / "ws", server.uri)) == (1, 0)
+    assert found.step(NAME).info.run_id != gone
+    assert found.step(NAME).data.params == {"lr": "1"}
+    assert [epoch for epoch, _ in history(found)] == [0, 1, 2]
 
 
 @pytest.mark.slow
 def test_a_server_killed_mid_run_costs_one_warning_and_upload_sends_the_rest_once(
-    mortal_server, open_session, said, view, tmp_path, sparse_model, monkeypatch
+    mortal_server, open_session, said, view, tmp_path, dataset, monkeypatch
 ):
     slept, sleep = [], time.sleep
-    model = sparse_model(tmp_path / "ws" / "model")
     workspace, uri = tmp_path / "ws", mortal_server.uri
+    data = dataset(workspace / "dataset")
     with open_session(uri) as session:
         with session.step(NAME, workspace / "first", {"lr": 0.1}, TAGS) as tracker:
-            run_epochs(tracker, range(2))
-            tracker.log_model(model, "early", {"accuracy": 0.25})
+            train(tracker, epochs(range(2)))
+            seal_and_tell(tracker, workspace / "first" / "early", Network(points=[(1, {"accuracy": 0.25})]))
             mortal_server.kill()
             monkeypatch.setattr(time, "sleep", lambda seconds: slept.append(seconds) or sleep(seconds))
-            run_epochs(tracker, range(2, 5))
-            tracker.log_model(model, "late", {"accuracy": 0.5})
-        with session.step("evaluate", workspace / "second", {}, {}) as tracker:
-            tracker.log_metrics({"accuracy": 0.5})
+            train(tracker, epochs(range(2, 5)))
+            seal_and_tell(tracker, workspace / "first" / "history", Figures(epochs(range(5))), {"dataset": data})
+            late = seal_and_tell(tracker, workspace / "first" / "late", Network(b"other"))
+        with session.step("evaluate", workspace / "second", {"split": "test"}, {}) as tracker:
+            judgement = Judgement([(0, {"accuracy": 0.5})])
+            seal_and_tell(tracker, workspace / "second" / "evaluation", judgement, {"judged": late})
+        with pytest.raises(ValueError, match="no"), session.step("failed", workspace / "third", {"a": 1}, {"b": "c"}):
+            raise ValueError("no")
     assert sum(slept) < 15
     (line,) = said
     # A kept connection that the kill cuts and a new one that is refused are the same failure to the reader.
@@ -145,32 +159,64 @@ def test_a_server_killed_mid_run_costs_one_warning_and_upload_sends_the_rest_onc
     with pytest.raises(UserError, match="cannot be reached"):
         upload(workspace, None)
     mortal_server.start()
-    assert upload(workspace, None) == 2
+    assert upload(workspace, None) == 3
     assert upload(workspace, uri) == 0
     found = view(uri)
-    assert len(found.runs()) == 3
-    assert {run.info.status for run in found.runs()} == {"FINISHED"}
-    history = found.client.get_metric_history(found.step(NAME).info.run_id, "group_accuracy/g7 _x_")
-    assert [point.step for point in history] == [0, 1, 2, 3, 4]
-    assert found.step("evaluate").data.metrics == {"accuracy": 0.5}
-    assert sorted(logged.name for logged in found.models()) == ["early", "late"]
+    parent = found.parent()
+    assert {run.info.run_name: run.info.status for run in found.runs()} == {
+        "paper": "FINISHED",
+        NAME: "FINISHED",
+        "evaluate": "FINISHED",
+        "failed": "FAILED",
+    }
+    assert [epoch for epoch, _ in history(found)] == [0, 1, 2, 3, 4]
+    assert json.loads(found.text(found.step(NAME), "groups.json"))[GROUP] == "group_accuracy/g7 (x)"
+    (data_input,) = found.step(NAME).inputs.dataset_inputs
+    assert json.loads(data_input.dataset.profile)["num_rows"] == 6
+    evaluated, failed = found.step("evaluate"), found.step("failed")
+    assert (evaluated.data.metrics, evaluated.data.params) == ({"accuracy": 0.5}, {"split": "test"})
+    assert (failed.data.params, failed.data.tags["b"]) == ({"a": "1"}, "c")
+    assert {run.data.tags["mlflow.parentRunId"] for run in (evaluated, failed)} == {parent.info.run_id}
+    assert sorted(logged.name for logged in found.models()) == ["early", "judged", "late"]
+    (judged,) = [logged for logged in found.models() if logged.name == "judged"]
+    assert [(metric.key, metric.value) for metric in judged.metrics] == [("accuracy", 0.5)]
 
 
-def test_records_sent_but_not_marked_as_sent_are_not_doubled(server, open_session, view, tmp_path, sparse_model):
+@pytest.mark.slow
+def test_a_server_that_comes_back_is_sent_what_it_missed_without_an_upload(
+    mortal_server, open_session, said, view, tmp_path
+):
+    workspace, uri = tmp_path / "ws", mortal_server.uri
+    with open_session(uri) as session:
+        with session.step("missed", workspace / "missed", {}, {}) as tracker:
+            mortal_server.kill()
+            seal_and_tell(tracker, workspace / "missed" / "history", Figures(epochs(range(2))))
+        with session.step("back", workspace / "back", {}, {}) as tracker:
+            train(tracker, [(0, {"live": 1.0})])
+            mortal_server.start()
+        found = view(uri)
+        assert (found.step("back").info.status, found.step("back").data.metrics) == ("FINISHED", {"live": 1.0})
+        assert found.step("missed").info.status == "RUNNING"
+    assert found.step("missed").info.status == "FINISHED"
+    assert [epoch for epoch, _ in history(found, "missed")] == [0, 1]
+    failed, *rest = said
+    assert failed.startswith(f"tracking at {uri} failed ")
+    assert rest == [f"tracking at {uri} answers again and was sent what it had missed"]
+    assert upload(workspace, uri) == 0
+
+
+def test_what_was_sent_but_not_noted_as_sent_is_not_doubled(server, open_session, view, tmp_path):
     folder = tmp_path / "ws" / "step"
-    model = sparse_model(folder / "model")
     with open_session(server.uri) as session, session.step(NAME, folder, {"lr": 1}, TAGS) as tracker:
-        run_epochs(tracker, range(2))
-        tracker.log_model(model, "model", {"accuracy": 0.5})
-    (folder / "tracking.sent").unlink()
-    (tmp_path / "ws" / "tracking.json").write_text(
-        json.dumps(json.loads((tmp_path / "ws" / "tracking.json").read_text()) | {"runs": {}})
-    )
-    assert upload(tmp_path / "ws", server.uri) == 1
+        train(tracker, epochs(range(2)))
+        seal_and_tell(tracker, folder / "history", Figures(epochs(range(2))))
+        seal_and_tell(tracker, folder / "model", Network(points=[(1, {"accuracy": 0.5})]))
     found = view(server.uri)
+    found.client.delete_tag(found.step(NAME).info.run_id, "prunegap.told")
+    assert (upload(tmp_path / "ws", server.uri), upload(tmp_path / "ws", server.uri)) == (1, 0)
     assert len(found.runs()) == 2
-    history = found.client.get_metric_history(found.step(NAME).info.run_id, "group_accuracy/g7 _x_")
-    assert [point.step for point in history] == [0, 1]
+    assert [epoch for epoch, _ in history(found)] == [0, 1]
+    assert history(found, key="accuracy") == [(1, 0.5)]
     (logged,) = found.models()
     assert len(logged.metrics) == 1
 
@@ -208,5 +254,5 @@ def test_a_password_in_the_address_is_neither_printed_nor_stored(server, open_se
     with open_session(uri) as session, session.step(NAME, tmp_path / "ws" / "step", {}, TAGS):
         pass
     written = [path for path in (tmp_path / "ws").rglob("*") if path.is_file()]
-    assert len(written) == 3
+    assert {path.name for path in written} == {"tracking.json", "tracked-step.json"}
     assert not any(b"secret" in path.read_bytes() for path in written)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import Self
 
 from prunegap.artifacts.evaluation import EVALUATIONS, Evaluation, load_evaluations, save_evaluations
 from prunegap.artifacts.kind import Artifact
+from prunegap.artifacts.manifest import MANIFEST, write_json
+
+HEADLINE = "headline.json"
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class Comparison(
     Attributes:
         evaluations: in the order they were given.
         files: content of every table, picture and page by file name.
-        headline: what a tracker shows of it by name; not stored.
+        headline: what a tracker shows of it by name.
     """
 
     evaluations: Sequence[Evaluation]
@@ -33,15 +37,16 @@ class Comparison(
     def save(self, folder: Path) -> None:
         """Write the evaluations and the files."""
         save_evaluations(folder, self.evaluations)
+        write_json(folder / HEADLINE, dict(self.headline))
         for name, content in self.files.items():
             (folder / name).write_bytes(content)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what :meth:`save` wrote."""
-        known = {EVALUATIONS, "manifest.json"}
+        known = {EVALUATIONS, HEADLINE, MANIFEST}
         files = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.name not in known}
-        return cls(load_evaluations(folder), files)
+        return cls(load_evaluations(folder), files, json.loads((folder / HEADLINE).read_text()))
 
     def metrics(self) -> Iterator[tuple[int, Mapping[str, float]]]:
         """Yield the headline."""

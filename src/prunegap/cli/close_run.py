@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from prunegap.errors import UserError
-from prunegap.tracking.closing import close_pipeline_run
+from prunegap.tracking.unattended_run import close_pipeline_run
 
 STATUSES = {
     "FINISHED": "FINISHED",

@@ -22,6 +22,7 @@ from prunegap.artifacts.manifest import check, write_json
 from prunegap.cli.close_run import close_run
 from prunegap.cli.experiment_file import read_experiment
 from prunegap.cli.kubeflow_task import kubeflow_task
+from prunegap.cli.open_run import open_run
 from prunegap.cli.stage_command import stage_command
 from prunegap.cli.terminal import Terminal
 from prunegap.errors import UserError
@@ -125,6 +126,7 @@ def upload(workspace: Path) -> None:
 for _stage in STAGES:
     cli.add_command(stage_command(_stage))
 cli.add_command(kubeflow_task)
+cli.add_command(open_run)
 cli.add_command(close_run)
 
 

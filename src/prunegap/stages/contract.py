@@ -167,7 +167,10 @@ class Stage(Generic[S, R]):
         with clear_disk_errors(first.parent):
             try:
                 stagings += [staging_beside(path) for _, path in targets]
-                self._log_inputs(inputs, tracker)
+                read = {name: path for name, _, path in artifacts_of(self.inputs, inputs)}
+                for name, kind, path in artifacts_of(self.inputs, inputs):
+                    if kind == "dataset":
+                        tracker.log_input(name, path)
                 checkpoint = open_checkpoint(identity, first) if Checkpoint in self.handed.values() else None
                 made = self._outputs_of(self._call(params, inputs, tracker, checkpoint))
                 where = made_on(params, began)
@@ -178,7 +181,8 @@ class Stage(Generic[S, R]):
                 for staging in stagings:
                     shutil.rmtree(staging, ignore_errors=True)
         remove_checkpoint(checkpoint_path(identity, first))
-        self._log_outputs(inputs, outputs, made, tracker)
+        for name, artifact in made.items():
+            tracker.log_output(name, artifact, outputs[name], read)
 
     def _call(self, params: StageParams, inputs: Paths, tracker: Tracker, checkpoint: Checkpoint | None) -> R:
         values: dict[str, Any] = {}
@@ -195,28 +199,6 @@ class Stage(Generic[S, R]):
         if isinstance(value, Artifact):
             return {self.outputs[0].name: value}
         return {port.name: getattr(value, port.name) for port in self.outputs}
-
-    def _log_inputs(self, inputs: Paths, tracker: Tracker) -> None:
-        for name, kind, path in artifacts_of(self.inputs, inputs):
-            if kind == "dataset":
-                tracker.log_input(path, name)
-
-    def _log_outputs(
-        self, inputs: Paths, outputs: Mapping[str, Path], made: Mapping[str, Artifact], tracker: Tracker
-    ) -> None:
-        for name, artifact in made.items():
-            last: dict[str, float] = {}
-            for epoch, metrics in artifact.metrics():
-                tracker.log_metrics(metrics, epoch)
-                last |= metrics
-            if artifact.tracked == "model":
-                tracker.log_model(outputs[name], name, last)
-            elif artifact.tracked == "files":
-                tracker.log_artifact(outputs[name], name)
-            for port in self.inputs:
-                judged = inputs[port.name]
-                if port.kind == artifact.judges and isinstance(judged, Path):
-                    tracker.log_model(judged, port.name, last)
 
 
 def stage(function: Callable[S, R]) -> Stage[S, R]:

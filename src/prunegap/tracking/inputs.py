@@ -2,37 +2,26 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prunegap.artifacts.manifest import manifest_at
-from prunegap.tracking.records import Input
+
+if TYPE_CHECKING:
+    from mlflow.entities import DatasetInput
 
 DESCRIPTION = "dataset.json"
 MAX_DIGEST = 36
 
 
-def artifact_digest(artifact: Path) -> str | None:
-    """Return the digest of a sealed artifact, or None where no readable manifest is."""
-    try:
-        return manifest_at(artifact).digest
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
+def dataset_input(name: str, folder: Path) -> "DatasetInput":
+    """Describe a sealed artifact from its manifest and ``dataset.json``."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
 
-
-def describe_input(artifact: Path, name: str) -> Input | None:
-    """Describe a sealed artifact from its manifest and ``dataset.json``; None without a readable manifest."""
-    digest = artifact_digest(artifact)
-    if digest is None:
-        return None
-    path = artifact / DESCRIPTION
+    digest, path = manifest_at(folder).digest, folder / DESCRIPTION
     raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return Input(
-        name=name,
-        digest=digest[:MAX_DIGEST],
-        source=json.dumps({"uri": str(artifact.absolute())}),
-        schema=json.dumps(_schema(raw)),
-        profile=json.dumps(_profile(raw, digest)),
-    )
+    source, schema = json.dumps({"uri": str(folder.absolute())}), json.dumps(_schema(raw))
+    dataset = Dataset(name, digest[:MAX_DIGEST], "local", source, schema, json.dumps(_profile(raw, digest)))
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", name)])
 
 
 def _schema(raw: dict[str, Any]) -> dict[str, Any]:

@@ -29,14 +29,17 @@ class MetricNames:
 
     A server's database may compare keys without regard to case, as MySQL does.
 
+    Args:
+        known: real name by slug, of a run that is taken up again: its names keep their slugs.
+
     Attributes:
         renamed: real name by slug, for every name whose slug differs.
     """
 
-    def __init__(self) -> None:
-        self.renamed: dict[str, str] = {}
-        self._slugs: dict[str, str] = {}
-        self._taken: set[str] = set()
+    def __init__(self, known: Mapping[str, str] | None = None) -> None:
+        self._slugs = {name: key for key, name in (known or {}).items()}
+        self._taken = {key.lower() for key in known or {}}
+        self.renamed = {key: name for key, name in (known or {}).items() if key != name}
 
     def slug(self, name: str) -> str:
         """Return the slug of ``name``: the same one every time."""

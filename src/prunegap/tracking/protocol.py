@@ -4,24 +4,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
+from prunegap.artifacts.kind import Artifact
+
 
 class Tracker(Protocol):
     """Receives what a stage wants a person to see. No call may fail the stage."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
-        """Record metrics at an epoch; names may hold group names, e.g. ``excess_gap/South Asian``."""
+        """Show metrics of an epoch while it goes on; names may hold group names, e.g. ``excess_gap/South Asian``."""
         ...
 
-    def log_input(self, artifact: Path, name: str) -> None:
-        """Record that an artifact (a data set) was read, by its digest."""
+    def log_input(self, name: str, folder: Path) -> None:
+        """Note that a sealed artifact (a data set) is read, by its digest."""
         ...
 
-    def log_artifact(self, path: Path, name: str) -> None:
-        """Attach a file or folder under ``name``."""
-        ...
+    def log_output(self, name: str, artifact: Artifact, folder: Path, read: Mapping[str, Path]) -> None:
+        """Show all there is to show of an output, once it lies sealed in its folder.
 
-    def log_model(self, artifact: Path, name: str, metrics: Mapping[str, float]) -> None:
-        """Record a model artifact (weights and masks) as a logged model with its metrics."""
+        Args:
+            name: of the output.
+            artifact: as a value.
+            folder: where it lies.
+            read: folders of the artifacts that it was made from, by name.
+        """
         ...
 
 
@@ -31,18 +36,15 @@ class NullTracker:
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Ignore."""
 
-    def log_input(self, artifact: Path, name: str) -> None:
+    def log_input(self, name: str, folder: Path) -> None:
         """Ignore."""
 
-    def log_artifact(self, path: Path, name: str) -> None:
-        """Ignore."""
-
-    def log_model(self, artifact: Path, name: str, metrics: Mapping[str, float]) -> None:
+    def log_output(self, name: str, artifact: Artifact, folder: Path, read: Mapping[str, Path]) -> None:
         """Ignore."""
 
 
 class RememberingTracker:
-    """Passes everything on and remembers the last value of every metric.
+    """Passes everything on and remembers the last value of every metric of an output.
 
     Attributes:
         metrics: last value by name.
@@ -50,21 +52,10 @@ class RememberingTracker:
 
     def __init__(self, tracker: Tracker) -> None:
         self.metrics: dict[str, float] = {}
-        self._tracker = tracker
+        self.log_metrics, self.log_input, self._tracker = tracker.log_metrics, tracker.log_input, tracker
 
-    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+    def log_output(self, name: str, artifact: Artifact, folder: Path, read: Mapping[str, Path]) -> None:
         """Remember and pass on."""
-        self.metrics.update(metrics)
-        self._tracker.log_metrics(metrics, step)
-
-    def log_input(self, artifact: Path, name: str) -> None:
-        """Pass on."""
-        self._tracker.log_input(artifact, name)
-
-    def log_artifact(self, path: Path, name: str) -> None:
-        """Pass on."""
-        self._tracker.log_artifact(path, name)
-
-    def log_model(self, artifact: Path, name: str, metrics: Mapping[str, float]) -> None:
-        """Pass on."""
-        self._tracker.log_model(artifact, name, metrics)
+        for _, metrics in artifact.metrics():
+            self.metrics |= metrics
+        self._tracker.log_output(name, artifact, folder, read)

@@ -21,8 +21,8 @@ def reason(error: BaseException) -> str:
 
 
 def failure_line(error: Exception, uri: str, workspace: str) -> str:
-    """Say in one line what failed, that the run goes on, and how to send the rest later."""
+    """Say in one line what failed, that the run goes on, and when the rest is sent."""
     return (
-        f"tracking at {without_password(uri)} failed ({reason(error)}); the run goes on and keeps its records: "
-        f"send them later with `prunegap upload {workspace}`"
+        f"tracking at {without_password(uri)} failed ({reason(error)}); the run goes on; what is missing "
+        f"is sent once it answers again, or later with `prunegap upload {workspace}`"
     )

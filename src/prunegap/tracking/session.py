@@ -6,31 +6,44 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from prunegap.errors import UserError
-from prunegap.tracking.addresses import default_uri, without_password, workspace_uri
-from prunegap.tracking.delivery import Delivery, print_warning, unsent
-from prunegap.tracking.mlflow_client import check_server
-from prunegap.tracking.mlflow_sink import PIPELINE_RUN_TAG, MlflowSink
-from prunegap.tracking.pipeline_run import (
-    PipelineRun,
-    artifact_root_of,
-    begin_pipeline_run,
-    open_pipeline_run,
-    read_pipeline_run,
-    write_pipeline_run,
+from prunegap.tracking.addresses import ARTIFACTS, default_uri, without_password, workspace_uri
+from prunegap.tracking.environment import (
+    EXPERIMENT_VARIABLE,
+    PIPELINE_RUN_VARIABLE,
+    experiment_name,
+    pipeline_run_id,
+    pipeline_run_name,
 )
+from prunegap.tracking.mlflow_client import check_server, connect
+from prunegap.tracking.mlflow_runs import PIPELINE_RUN_TAG
+from prunegap.tracking.names import flatten
+from prunegap.tracking.pipeline_run import PipelineRun, find_experiment, kubeflow_tags, open_parent, resume
 from prunegap.tracking.protocol import NullTracker, Tracker
 from prunegap.tracking.reasons import failure_line, reason
-from prunegap.tracking.spool import SPOOL, SpooledTracker
+from prunegap.tracking.step import RUNNING, Step, read_steps, status_of
+from prunegap.tracking.tracker import LiveTracker, print_warning, tracked
+from prunegap.tracking.upload import send_missing
+from prunegap.tracking.workspace_run import (
+    WorkspaceRun,
+    begin_workspace_run,
+    read_workspace_run,
+    write_workspace_run,
+)
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 
 class TrackingSession:
     """One pipeline run of a workspace: its parent run while it is open, a nested run a step.
 
-    Opening it again in the same workspace goes on in the same runs. Once the server fails, one warning says
-    so, the steps go on writing their spools, and nothing more is sent until :func:`upload`.
+    Opening it again in the same workspace goes on in the same runs. Once the server fails, one warning says so and
+    the steps go on; what it missed is sent when it answers at the end of a step or of the session, else by
+    :func:`upload`. At the end of a session its address has all of the workspace, whatever was missed, and when.
 
     Args:
         workspace: folder of the pipeline run.
@@ -56,7 +69,8 @@ class TrackingSession:
         self.uri = uri or default_uri(workspace)
         self._workspace, self._experiment, self._name = workspace, experiment, pipeline_run_name
         self._tags, self._enabled, self._warn = dict(tags), enabled, warn
-        self._sink: MlflowSink | None = None
+        self._run: PipelineRun | None = None
+        self._down = False
 
     def __enter__(self) -> Self:
         """Open the parent run.
@@ -66,31 +80,36 @@ class TrackingSession:
         """
         if self._enabled:
             check_server(self.uri)
-            run = begin_pipeline_run(self._workspace, self._experiment, self._name, self._tags)
-            self._sink = _open(self._workspace, self.uri, run)
+            run = begin_workspace_run(self._workspace, self._experiment, self._name, self._tags)
+            self._run = _open(self._workspace, self.uri, run)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Close the parent run as ``FINISHED``, ``FAILED`` or ``KILLED``."""
-        if not self._enabled:
+        run = read_workspace_run(self._workspace) if self._enabled else None
+        if run is None or self._run is None:
             return
-        status = status_of(error)
-        run = read_pipeline_run(self._workspace)
-        if run is not None:
-            write_pipeline_run(self._workspace, replace(run, status=status))
-        if self._sink is not None:
-            try:
-                self._sink.end_pipeline(status)
-            except Exception as failure:
-                self._fail(failure)
+        run = replace(run, status=status_of(error))
+        write_workspace_run(self._workspace, run)
+        try:
+            if self._down:
+                check_server(self.uri)
+            for _ in send_missing(self._workspace, run.status, self._run, self._warn):
+                pass
+            self._run.end(run.status)
+        except Exception as failure:
+            self._fail(failure)
+            return
+        if self._down:
+            self._warn(f"tracking at {without_password(self.uri)} answers again and was sent what it had missed")
 
     @contextmanager
     def step(
         self, name: str, folder: Path, parameters: Mapping[str, object], tags: Mapping[str, str]
     ) -> Generator[Tracker]:
-        """Track one step; its spool is ``<folder>/tracking.jsonl``.
+        """Track one step; how it ended is written to its folder too.
 
         Args:
             name: name of the step, unique in the pipeline run, e.g. ``finetune/seed=0/sparsity=0.9/ceag``.
@@ -98,87 +117,82 @@ class TrackingSession:
             parameters: parameters of the stage, possibly nested.
             tags: the step's own tags, e.g. ``prunegap.seed``.
         """
-        if not self._enabled:
+        if self._run is None:
             yield NullTracker()
             return
-        tracker = SpooledTracker(folder / SPOOL, self._sink, self._fail, self._warn)
-        with tracked(tracker, name, parameters, {**self._tags, **tags}):
+        run, step = self._run, Step(name, flatten(parameters), {**self._tags, **tags})
+
+        def open_run():  # noqa: ANN202
+            if self._down:
+                check_server(self.uri)  # a server that is gone is told by one short question
+            return run.open_step(step)
+
+        tracker = LiveTracker(open_run, self._fail, live=not self._down)
+        with tracked(tracker, step, folder, self._warn):
             yield tracker
 
     def _fail(self, error: Exception) -> None:
-        if self._sink is not None:
-            self._sink = None
+        if not self._down:
             self._warn(failure_line(error, self.uri, str(self._workspace)))
-
-
-@contextmanager
-def tracked(
-    tracker: SpooledTracker, name: str, parameters: Mapping[str, object], tags: Mapping[str, str]
-) -> Generator[None]:
-    """Begin a step on entry, and end it by how the block is left."""
-    tracker.begin(name, parameters, tags)
-    try:
-        yield
-    except BaseException as error:
-        tracker.end(status_of(error))
-        raise
-    tracker.end("FINISHED")
-
-
-def status_of(error: BaseException | None) -> str:
-    """Return MLflow's status for how a block was left; an interrupt or a signal is ``KILLED``."""
-    if error is None:
-        return "FINISHED"
-    return "FAILED" if isinstance(error, Exception) else "KILLED"
+        self._down = True
 
 
 def upload_uri(workspace: Path, uri: str | None) -> str:
     """Return where :func:`upload` sends: ``uri``, ``MLFLOW_TRACKING_URI``, or the run's last address."""
-    run = read_pipeline_run(workspace)
+    run = read_workspace_run(workspace)
     last = run.uri if run else ""
     return uri or os.environ.get("MLFLOW_TRACKING_URI") or last or workspace_uri(workspace)
 
 
 def upload(workspace: Path, uri: str | None, warn: Callable[[str], None] = print_warning) -> int:
-    """Send what the address has not received of the workspace's pipeline run.
+    """Send what the address lacks of the workspace's pipeline run.
+
+    A finished step is told of from its sealed artifacts, every number, model and file; of one that failed or was
+    stopped, its parameters, tags and status are kept. Lost is what only a live server can be told: the metrics of a
+    step that failed while the server was down (they come once the step is done), and files that are no artifact.
+
+    The parent run of containers stays open until ``close-run``.
 
     Returns:
-        Number of steps that had something to send.
+        Number of steps of which something was lacking.
 
     Raises:
         UserError: nothing was tracked there, or the server does not take it; what it took stays sent.
     """
     address = upload_uri(workspace, uri)
-    run = read_pipeline_run(workspace)
-    if run is None:
-        raise UserError(f"{workspace}: no tracked run there; name the workspace of a `prunegap run`")
-    spools = [spool for spool in sorted(workspace.rglob(SPOOL)) if unsent(spool, address)]
+    run = read_workspace_run(workspace) or _run_in_containers(workspace)
     check_server(address)
-    sink = _open(workspace, address, run)
-    for done, spool in enumerate(spools):
-        try:
-            Delivery(spool, sink, warn).flush()
-        except Exception as error:
-            raise UserError(
-                f"tracking at {without_password(address)} failed after {done} of {len(spools)} steps "
-                f"({reason(error)}); run the same command again to send the rest"
-            ) from error
-    if run.status != "RUNNING":
-        sink.end_pipeline(run.status)
-    return len(spools)
+    pipeline_run = _open(workspace, address, run)
+    sent = 0
+    try:
+        for _ in send_missing(workspace, run.status, pipeline_run, warn):
+            sent += 1
+        pipeline_run.end(run.status)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"tracking at {without_password(address)} failed after {sent} steps ({reason(error)}); run the same "
+            "command again to send the rest"
+        ) from error
+    return sent
 
 
-def _open(workspace: Path, uri: str, run: PipelineRun) -> MlflowSink:
+def _run_in_containers(workspace: Path) -> WorkspaceRun:
+    """Return the run of a workspace whose steps ran in containers; the environment says what it is called there."""
+    run = pipeline_run_id()
+    if run is None or next(read_steps(workspace), None) is None:
+        raise UserError(
+            f"{workspace}: no tracked run there; name the workspace of a `prunegap run`, or for one of containers set "
+            f"{PIPELINE_RUN_VARIABLE} and {EXPERIMENT_VARIABLE} as they had them"
+        )
+    return WorkspaceRun(run, pipeline_run_name(run), experiment_name(), {}, RUNNING, "")
+
+
+def _open(workspace: Path, uri: str, run: WorkspaceRun) -> PipelineRun:
     shown = without_password(uri)
     try:
-        sink = open_pipeline_run(
-            uri,
-            run.experiment,
-            run.name,
-            {**run.tags, PIPELINE_RUN_TAG: run.id},
-            run_id=run.runs.get(shown),
-            artifact_root=artifact_root_of(workspace, uri),
-        )
+        opened = _pipeline_run(workspace, uri, run)
     except UserError:
         raise
     except Exception as error:
@@ -186,6 +200,33 @@ def _open(workspace: Path, uri: str, run: PipelineRun) -> MlflowSink:
             f"tracking at {shown} does not take the run ({reason(error)}); check the address, or leave out "
             "--tracking-uri and MLFLOW_TRACKING_URI to track in the workspace"
         ) from error
-    runs = {**run.runs, shown: sink.parent or ""}
-    write_pipeline_run(workspace, replace(run, uri=shown, runs=runs))
-    return sink
+    if read_workspace_run(workspace):
+        write_workspace_run(workspace, replace(run, uri=shown))
+    return opened
+
+
+def _pipeline_run(workspace: Path, uri: str, run: WorkspaceRun) -> PipelineRun:
+    """Resume the parent run, or create it; ``MLFLOW_RUN_ID`` in the environment goes first."""
+    client, tags = connect(uri), {**run.tags, PIPELINE_RUN_TAG: run.id, **kubeflow_tags()}
+    given = os.environ.get("MLFLOW_RUN_ID")
+    if given:
+        found = _run_given(client, given)
+        resume(client, found, tags)
+    else:
+        root = (workspace / ARTIFACTS).resolve() if uri == workspace_uri(workspace) else None
+        found = open_parent(client, find_experiment(client, run.experiment, root), run.name, tags)
+    return PipelineRun(client, found.info.experiment_id, tags, found.info.run_id)
+
+
+def _run_given(client: "MlflowClient", run_id: str) -> "Run":
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run = client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        run = None
+    if run is None or run.info.lifecycle_stage != "active":
+        raise UserError(f"MLFLOW_RUN_ID names run '{run_id}', which does not exist there; unset it or correct it")
+    return run

@@ -6,22 +6,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from prunegap.tracking.addresses import without_password
-from prunegap.tracking.delivery import Sink, print_warning
-from prunegap.tracking.environment import experiment_name, pipeline_run_id, pipeline_run_name
+from prunegap.tracking.environment import experiment_name, pipeline_run_id
 from prunegap.tracking.mlflow_client import check_server, connect
-from prunegap.tracking.mlflow_sink import PARENT_TAG, PIPELINE_RUN_TAG, STAGE_TAG, MlflowSink
+from prunegap.tracking.mlflow_runs import PARENT_TAG, PIPELINE_RUN_TAG, STAGE_TAG, add_tags
+from prunegap.tracking.names import flatten
 from prunegap.tracking.pipeline_run import (
     KUBEFLOW_RUN_TAG,
     PIPELINE,
-    add_tags,
+    PipelineRun,
     find_experiment,
+    find_parent,
     kubeflow_tags,
-    open_pipeline_run,
+    resume,
 )
 from prunegap.tracking.protocol import NullTracker, Tracker
 from prunegap.tracking.reasons import reason
-from prunegap.tracking.session import tracked
-from prunegap.tracking.spool import SPOOL, SpooledTracker
+from prunegap.tracking.step import Step
+from prunegap.tracking.tracker import LiveTracker, print_warning, tracked
 
 
 @contextmanager
@@ -36,47 +37,48 @@ def stage_tracker(
 
     The step logs to the run ``MLFLOW_RUN_ID`` if that is set (Kubeflow sets it), else to a run nested below
     the parent of ``PRUNEGAP_PIPELINE_RUN`` or ``KFP_RUN_ID``, an identifier all steps of a pipeline run
-    share, else to a run of its own. A server that fails costs one warning, not the step.
+    share, else to a run of its own. The parent is made by ``prunegap open-run``; a step only finds it, and where it
+    finds none, ``close-run`` puts the step's run below one. A server that fails costs one warning, not the step.
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     if not uri:
         yield NullTracker()
         return
-    sink: Sink | None = None
-    try:
+    step, warned = Step(name, flatten(parameters), dict(tags)), list[Exception]()
+
+    def open_run():  # noqa: ANN202
         check_server(uri)
-        sink = _open(uri)
-    except Exception as error:
-        warn(f"the step is not tracked, but goes on: {reason(error)}")
-    tracker = SpooledTracker(folder / SPOOL, sink, lambda error: warn(_line(error, uri, folder)), warn)
-    with tracked(tracker, name, parameters, tags):
+        return _pipeline_run(uri).open_step(step)
+
+    def fail(error: Exception) -> None:
+        if not warned:
+            warn(
+                f"tracking at {without_password(uri)} failed ({reason(error)}); the step goes on, and sends what is "
+                "missing when it ends"
+            )
+        warned.append(error)
+
+    tracker = LiveTracker(open_run, fail)
+    with tracked(tracker, step, folder, warn):
         yield tracker
 
 
-def _open(uri: str) -> MlflowSink:
-    step_run, pipeline_run = os.environ.get("MLFLOW_RUN_ID"), pipeline_run_id()
+def _pipeline_run(uri: str) -> PipelineRun:
+    client, step_run, pipeline_run = connect(uri), os.environ.get("MLFLOW_RUN_ID"), pipeline_run_id()
+    tags = kubeflow_tags()
     if step_run:
-        return _kubeflow_sink(uri, step_run, pipeline_run)
-    if pipeline_run:
-        name, tags = pipeline_run_name(pipeline_run), {PIPELINE_RUN_TAG: pipeline_run}
-        return open_pipeline_run(uri, experiment_name(), name, tags, shared=True)
-    client = connect(uri)
-    experiment_id = find_experiment(client, experiment_name(), None)
-    return MlflowSink(client, uri, experiment_id=experiment_id, tags=kubeflow_tags(), parent=None)
-
-
-def _kubeflow_sink(uri: str, step_run: str, pipeline_run: str | None) -> MlflowSink:
-    """Return the sink of a step whose run, and the parent above it, Kubeflow made: both get the tags ours have."""
-    client = connect(uri)
-    run = client.get_run(step_run)
-    pipeline_run = pipeline_run or run.data.tags.get(KUBEFLOW_RUN_TAG)
-    tags = kubeflow_tags() | ({PIPELINE_RUN_TAG: pipeline_run} if pipeline_run else {})
-    parent = run.data.tags.get(PARENT_TAG)
-    if parent and pipeline_run:
-        add_tags(client, client.get_run(parent), {**tags, STAGE_TAG: PIPELINE})
-    return MlflowSink(client, uri, experiment_id=run.info.experiment_id, tags=tags, parent=None, step_run=step_run)
-
-
-def _line(error: Exception, uri: str, folder: Path) -> str:
-    where = without_password(uri)
-    return f"tracking at {where} failed ({reason(error)}); the step goes on; its records: {folder / SPOOL}"
+        # Its run and the parent above it were made by Kubeflow: both get the tags ours have.
+        run = client.get_run(step_run)
+        pipeline_run = pipeline_run or run.data.tags.get(KUBEFLOW_RUN_TAG)
+        tags |= {PIPELINE_RUN_TAG: pipeline_run} if pipeline_run else {}
+        if (above := run.data.tags.get(PARENT_TAG)) and pipeline_run:
+            add_tags(client, client.get_run(above), {**tags, STAGE_TAG: PIPELINE})
+        return PipelineRun(client, run.info.experiment_id, tags, None, step_run)
+    experiment_id = find_experiment(client, experiment_name())
+    if not pipeline_run:
+        return PipelineRun(client, experiment_id, tags, None)
+    tags |= {PIPELINE_RUN_TAG: pipeline_run}
+    parent = find_parent(client, experiment_id, pipeline_run)
+    if parent is not None:
+        resume(client, parent, tags)
+    return PipelineRun(client, experiment_id, tags, parent.info.run_id if parent else None)

@@ -1,0 +1,93 @@
+"""Sending what an address lacks of a workspace's steps: each is compared with its run, and told of if it must be."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import NoReturn
+
+from prunegap import artifacts
+from prunegap.artifacts.kind import KINDS, Artifact
+from prunegap.artifacts.manifest import check, manifest_at
+from prunegap.errors import UserError
+from prunegap.tracking.mlflow_runs import STEP_TAG, TOLD_TAG
+from prunegap.tracking.pipeline_run import PipelineRun
+from prunegap.tracking.protocol import Tracker
+from prunegap.tracking.step import FINISHED, KILLED, RUNNING, Step, read_steps, sealed_in, told_digest
+from prunegap.tracking.tracker import LiveTracker
+
+
+def send_missing(workspace: Path, status: str, run: PipelineRun, warn: Callable[[str], None]) -> Iterator[str]:
+    """Send what the pipeline run lacks, and yield the name of every step of which something was lacking.
+
+    Args:
+        workspace: folder of the pipeline run.
+        status: of the pipeline run.
+        run: the pipeline run at an address.
+        warn: receives one line for each artifact that cannot be told of.
+
+    Raises:
+        Exception: whatever MLflow raises when it is down; what was sent before stays sent.
+    """
+    there = {found.data.tags[STEP_TAG]: found for found in run.steps()}
+    made: dict[str, Path] = {}
+    for folder, written in read_steps(workspace):
+        step = _as_left(written, status)
+        told, found = told_digest(step, folder), there.get(step.name)
+        if found and (found.info.status, found.data.tags.get(TOLD_TAG)) == (step.status, told):
+            continue
+        made = made or {manifest.digest: path for path, manifest in sealed_in(workspace, "**/")}
+        tracker = LiveTracker(partial(run.open_step, step), _raise, clock=partial(int, step.ended or step.began))
+        tracker.begin()
+        if step.status == FINISHED:
+            retell(folder, made, tracker, warn)
+        tracker.end(step, told)
+        yield step.name
+
+
+def _as_left(step: Step, status: str) -> Step:
+    """Return a step as it stands: one that nobody ended was killed, or was found done by the run that finished."""
+    if step.status != RUNNING or status == RUNNING:
+        return step
+    return replace(step, status=FINISHED if status == FINISHED else KILLED)
+
+
+def retell(folder: Path, made: Mapping[str, Path], tracker: Tracker, warn: Callable[[str], None]) -> None:
+    """Tell a tracker of every artifact in a step's folder; what is damaged is named and passed over.
+
+    Args:
+        folder: of the step.
+        made: folders of artifacts by digest, among them those that the step read.
+        tracker: to tell.
+        warn: receives one line for each artifact that cannot be told of.
+    """
+    for path, manifest in sealed_in(folder):
+        read = {name: made[digest] for name, digest in manifest.identity.inputs.items() if digest in made}
+        for name, of in read.items():
+            if manifest_at(of).kind == "dataset":
+                tracker.log_input(name, of)
+        try:
+            check(path, manifest.kind)
+            tracker.log_output(path.name, kind_named(manifest.kind).load(path), path, read)
+        except UserError as refusal:
+            warn(f"not sent: {refusal}")
+
+
+def kind_named(name: str) -> type[Artifact]:
+    """Return a kind of artifact; the modules that define ours are imported if need be.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if name not in KINDS:
+        for module in iter_modules(artifacts.__path__, f"{artifacts.__name__}."):
+            import_module(module.name)
+    if name not in KINDS:
+        raise UserError(f"kind '{name}' is not known here; install the package that defines it")
+    return KINDS[name]
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error
