@@ -80,14 +80,14 @@ def setting(experiment: str) -> dict[str, Any]:
 def digits_claims() -> list[str]:
     first = DIGITS["nft"]
     seeds = first["seeds"]
-    feasible = [method for method, row in DIGITS.items() if row["feasible_seeds"] == seeds]
-    not_once = [method for method, row in DIGITS.items() if row["feasible_seeds"] == "0"]
-    assert {*feasible, *not_once} == set(DIGITS)
-    assert all(DIGITS[method]["feasible_on_train"] == "yes" for method in feasible)
+    times = {count: [name for name, row in DIGITS.items() if row["feasible_seeds"] == count] for count in "210"}
+    assert sum(map(len, times.values())) == len(DIGITS)
+    by_mean = [method for method, row in DIGITS.items() if row["feasible_on_train"] == "yes"]
     sizes, on_test = group_sizes("digits", "test"), with_methods(DIGITS, "test_max_psi", 2)
     return [
         f"({first['sparsity_percent']} % sparsity, tolerance {first['tolerance_percent']} points, {seeds} seeds,",
-        f"{listed(feasible)} are feasible on train with every seed, {listed(not_once)} with none",
+        f"{listed(by_mean)} are feasible on train by the mean over seeds ({listed(times['2'])} with 2 of {seeds} seeds, "
+        f"{listed(times['1'])} with 1), {listed(times['0'])} with no seed",
         f"max psi on train is {with_methods(DIGITS, 'train_max_psi', 2)}.",
         f"On test, where a group has {min(sizes)} to {max(sizes)} images, it is {on_test}",
     ]

@@ -62,7 +62,7 @@ def record(uri: str, experiment: str) -> dict:
             "tags": {key: value for key, value in run.data.tags.items() if key.startswith("prunegap.")},
             "below": run.data.tags.get("mlflow.parentRunId") in {found.parent().info.run_id},
             "metrics": sorted(history),
-            "inputs": [one.dataset.digest for one in run.inputs.dataset_inputs],
+            "inputs": [one.dataset.digest for one in run.inputs.dataset_inputs] if run.inputs else [],
             "files": sorted(files(found.client, run.info.run_id)),
             "models": sorted(
                 (
