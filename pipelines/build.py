@@ -23,7 +23,7 @@ from pipelines.runner import KubeflowRunner
 from prunegap.cli.stage_command import bounds
 from prunegap.pipeline import STAGES, Experiment, prune_and_compare
 from prunegap.pipeline.experiment import WHICH_METHOD, varied_keys
-from prunegap.pipeline.names import kubeflow_prefix
+from prunegap.pipeline.confusable_names import kubeflow_prefix
 from prunegap.stages.contract import StageParams
 from prunegap.stages.finetune import FinetuneParams, finetune
 

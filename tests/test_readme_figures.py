@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from prunegap.artifacts.evaluation import load_evaluations
-from prunegap.report.comparison import summarise, write_comparison_csv
+from prunegap.report.summary import summarise, write_comparison_csv
 from prunegap.report.groups import write_group_results_csv
 
 ROOT = Path(__file__).parents[1]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from prunegap.acquisition.identity import weights_identity
+from prunegap.acquisition.weights_identity import weights_identity
 from prunegap.digests import UNKNOWN
 
 

@@ -14,7 +14,7 @@ from prunegap.data.batches import training_batches
 from prunegap.data.grouped import Split
 from prunegap.errors import UserError
 from prunegap.models.cifar_resnet import CifarResNet
-from prunegap.training.evaluation import outcomes_of
+from prunegap.training.inference import outcomes_of
 from prunegap.training.recipe import Recipe
 from prunegap.training.run import TrainingPlan, TrainingState, train
 

@@ -5,7 +5,7 @@ from core.outside_package import installed
 
 from prunegap.errors import UserError
 from prunegap.models.build import build
-from prunegap.models.names import model_code, model_names
+from prunegap.models.known_models import model_code, model_names
 from prunegap.models.spec import ModelSpec
 from prunegap.source_code import code_digest
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from prunegap.errors import UserError
 from prunegap.models.build import build
-from prunegap.models.names import model_names
+from prunegap.models.known_models import model_names
 from prunegap.models.spec import ModelSpec
 
 

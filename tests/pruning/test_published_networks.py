@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from prunegap.models.build import build
-from prunegap.models.names import model_names
+from prunegap.models.known_models import model_names
 from prunegap.models.spec import ModelSpec
 from prunegap.pruning.filters import with_norm_masks
 from prunegap.pruning.layers import Layers, find_layers

@@ -8,7 +8,7 @@ import pytest
 
 from prunegap.errors import UserError
 from prunegap.estimate import Estimate
-from prunegap.report.comparison import row_metrics, summarise, write_comparison_csv
+from prunegap.report.summary import row_metrics, summarise, write_comparison_csv
 from prunegap.report.groups import write_group_results_csv
 
 PUBLISHED_HEADER = (

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from prunegap.errors import UserError
-from prunegap.report.comparison import summarise
+from prunegap.report.summary import summarise
 from prunegap.report.findings import findings
 from prunegap.report.html import write_html
 

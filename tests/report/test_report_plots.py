@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from prunegap.errors import UserError
 from prunegap.gaps import group_statistics
-from prunegap.report.comparison import summarise
+from prunegap.report.summary import summarise
 from prunegap.report.dynamics import plot_dynamics
 from prunegap.report.gallery import draw_all
 from prunegap.report.plot_style import label_text, method_styles

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from prunegap.errors import UserError
-from prunegap.report.comparison import summarise
+from prunegap.report.summary import summarise
 from prunegap.report.tables import comparison_table, group_table, markdown_table
 
 

@@ -22,7 +22,7 @@ from prunegap.artifacts.evaluation import (
 from prunegap.errors import UserError
 from prunegap.extensions import extensions
 from prunegap.gaps import Outcomes, compare_outcomes, group_statistics, overall_statistics, quantity_of
-from prunegap.report.comparison import row_metrics, summarise, write_comparison_csv
+from prunegap.report.summary import row_metrics, summarise, write_comparison_csv
 from prunegap.report.gallery import draw_all
 from prunegap.report.groups import write_group_results_csv
 from prunegap.report.html import write_html
@@ -164,7 +164,7 @@ def test_tables_and_pages_are_made_from_an_evaluation_without_torch(simulate, tm
 import sys
 from pathlib import Path
 from prunegap.artifacts.evaluation import load_evaluations
-from prunegap.report.comparison import summarise, write_comparison_csv
+from prunegap.report.summary import summarise, write_comparison_csv
 from prunegap.report.html import write_html
 from prunegap.report.tables import comparison_table, group_table
 folder = Path({str(tmp_path)!r})

@@ -45,7 +45,7 @@ def test_a_source_of_another_package_is_a_source_like_ours(tmp_path):
 
 def test_the_names_are_known_without_importing_what_reads_data():
     code = (
-        "import sys; from prunegap.models.names import model_names; "
+        "import sys; from prunegap.models.known_models import model_names; "
         "from prunegap.sources.registry import source_names; "
         "assert 'digits' in source_names() and 'vgg19' in model_names(); "
         "print(sorted({'torch', 'torchvision', 'sklearn', 'PIL', 'numpy', 'boto3', 'scipy'} & set(sys.modules)))"

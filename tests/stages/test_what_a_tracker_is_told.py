@@ -22,7 +22,7 @@ from prunegap.stages.measure_baseline import MeasureBaselineParams, measure_base
 from prunegap.stages.prepare_data import PrepareDataParams, prepare_data
 from prunegap.stages.prune import PruneParams, prune
 from prunegap.tracking.protocol import NullTracker
-from prunegap.tracking.step import Step
+from prunegap.tracking.tracked_step import Step
 from prunegap.tracking.tracker import LiveTracker, Point
 
 

@@ -7,7 +7,7 @@ import pytest
 from tracking.sealed import Figures, Network, epochs, seal_and_tell, train
 
 from prunegap.tracking import tracker as module
-from prunegap.tracking.step import Step
+from prunegap.tracking.tracked_step import Step
 from prunegap.tracking.tracker import LiveTracker, tracked
 
 

@@ -13,7 +13,7 @@ from prunegap.models.dry_run import check_dimensions
 from prunegap.models.modes import enter_training, evaluation_mode
 from prunegap.models.spec import ModelSpec
 from prunegap.pruning.layers import find_layers
-from prunegap.training.evaluation import outcomes_of
+from prunegap.training.inference import outcomes_of
 from prunegap.training.run import TrainingState, train
 
 

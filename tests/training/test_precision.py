@@ -9,7 +9,7 @@ from prunegap.data.augment import ImageFormat
 from prunegap.data.batches import Batch
 from prunegap.data.grouped import Split
 from prunegap.pruning.masks import MaskedParameters
-from prunegap.training.evaluation import outcomes_of
+from prunegap.training.inference import outcomes_of
 from prunegap.training.step import train_step
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from prunegap.acquisition.registry import download_registered
+from prunegap.acquisition.mlflow_registry import download_registered
 from prunegap.acquisition.torchvision_weights import hub_file, published_weights
 from prunegap.acquisition.weights_file import weights_file
 from prunegap.errors import UserError, did_you_mean

@@ -29,7 +29,7 @@ from prunegap.errors import UserError
 from prunegap.local import Inspector, LocalRunner, artifact, locked, stages_from
 from prunegap.pipeline import STAGES, Experiment, prune_and_compare
 from prunegap.progress import shown_by
-from prunegap.report.comparison import summarise
+from prunegap.report.summary import summarise
 from prunegap.stages.circumstances import differences
 
 EXPERIMENT = "experiment.json"

@@ -6,7 +6,7 @@ from prunegap.errors import UserError, did_you_mean
 from prunegap.extensions import extension
 from prunegap.models.builder import call_builder, find_builder
 from prunegap.models.dry_run import check_dimensions
-from prunegap.models.names import model_names
+from prunegap.models.known_models import model_names
 from prunegap.models.spec import ModelSpec
 
 
@@ -14,7 +14,7 @@ def build(spec: ModelSpec) -> nn.Module:
     """Build the network of a spec with fresh weights, drawn from torch's global random state.
 
     Args:
-        spec: one of :func:`prunegap.models.names.model_names` or ``package.module:function``, and the dimensions of
+        spec: one of :func:`prunegap.models.known_models.model_names` or ``package.module:function``, and the dimensions of
             the data.
 
     Returns:

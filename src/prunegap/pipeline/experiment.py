@@ -4,7 +4,7 @@ from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from prunegap.pipeline.names import same_inputs, same_methods, same_sparsities
+from prunegap.pipeline.confusable_names import same_inputs, same_methods, same_sparsities
 from prunegap.stages.acquire_dense import AcquireDenseParams, acquire_dense
 from prunegap.stages.compare import CompareParams, compare
 from prunegap.stages.contract import Stage

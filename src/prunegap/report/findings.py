@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prunegap.artifacts.evaluation import Evaluation
-from prunegap.report.comparison import ComparisonRow
+from prunegap.report.summary import ComparisonRow
 from prunegap.report.groups import (
     GroupFigures,
     MethodGroups,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from prunegap.artifacts.evaluation import Evaluation
 from prunegap.estimate import Quantity, joined, shown_in
-from prunegap.report.comparison import ComparisonRow
+from prunegap.report.summary import ComparisonRow
 from prunegap.report.dynamics import plot_dynamics
 from prunegap.report.groups import sparsities_of
 from prunegap.report.plots import line_label, plot_groups, plot_tradeoff

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from prunegap.artifacts.evaluation import Evaluation
 from prunegap.errors import UserError
 from prunegap.estimate import Quantity
-from prunegap.report.comparison import ComparisonRow
+from prunegap.report.summary import ComparisonRow
 from prunegap.report.groups import MethodGroups, method_groups, splits_of, worst_first
 from prunegap.report.plot_style import (
     MethodStyle,

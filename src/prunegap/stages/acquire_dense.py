@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from prunegap.acquisition.identity import weights_identity
+from prunegap.acquisition.weights_identity import weights_identity
 from prunegap.artifacts.dataset import Dataset
 from prunegap.artifacts.history import History
 from prunegap.artifacts.trained_models import DenseModel, DenseTraining
 from prunegap.errors import UserError, did_you_mean
-from prunegap.models.names import model_code, model_names
+from prunegap.models.known_models import model_code, model_names
 from prunegap.remote.location import default_cache_dir
 from prunegap.stages.contract import NO_EFFECT, stage
 from prunegap.stages.training_loop import train_with_checkpoints

@@ -27,7 +27,7 @@ def measure_splits(params: ComputeParams, stored: StoredModel, data: GroupedData
 
     from prunegap.artifacts.model import build_stored
     from prunegap.stages.checks import seen_by
-    from prunegap.training.evaluation import outcomes_of
+    from prunegap.training.inference import outcomes_of
 
     data = seen_by(stored.spec, data)
     device = params.set_up()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from prunegap.tracking.inputs import dataset_input
 from prunegap.tracking.mlflow_model import sent_model
 from prunegap.tracking.names import MetricNames, slug
-from prunegap.tracking.step import RUNNING, Step
+from prunegap.tracking.tracked_step import RUNNING, Step
 from prunegap.tracking.tracker import MAX_BATCH, Point
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from prunegap.tracking.mlflow_runs import (
     find_run,
     find_runs,
 )
-from prunegap.tracking.step import RUNNING, Step
+from prunegap.tracking.tracked_step import RUNNING, Step
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

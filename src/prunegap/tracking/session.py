@@ -23,7 +23,7 @@ from prunegap.tracking.names import flatten
 from prunegap.tracking.pipeline_run import PipelineRun, find_experiment, kubeflow_tags, open_parent, resume
 from prunegap.tracking.protocol import NullTracker, Tracker
 from prunegap.tracking.reasons import failure_line, reason
-from prunegap.tracking.step import RUNNING, Step, read_steps, status_of
+from prunegap.tracking.tracked_step import RUNNING, Step, read_steps, status_of
 from prunegap.tracking.tracker import LiveTracker, print_warning, tracked
 from prunegap.tracking.upload import send_missing
 from prunegap.tracking.workspace_run import (

@@ -21,7 +21,7 @@ from prunegap.tracking.pipeline_run import (
 )
 from prunegap.tracking.protocol import NullTracker, Tracker
 from prunegap.tracking.reasons import reason
-from prunegap.tracking.step import Step
+from prunegap.tracking.tracked_step import Step
 from prunegap.tracking.tracker import LiveTracker, print_warning, tracked
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prunegap.artifacts.kind import Artifact
 from prunegap.artifacts.manifest import manifest_at
-from prunegap.tracking.step import Step, now, status_of, told_digest, write_step
+from prunegap.tracking.tracked_step import Step, now, status_of, told_digest, write_step
 
 if TYPE_CHECKING:
     from prunegap.tracking.mlflow_runs import MlflowStepRun

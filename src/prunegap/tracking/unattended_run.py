@@ -24,7 +24,7 @@ from prunegap.tracking.pipeline_run import (
     open_parent,
 )
 from prunegap.tracking.reasons import reason
-from prunegap.tracking.step import KILLED, RUNNING
+from prunegap.tracking.tracked_step import KILLED, RUNNING
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

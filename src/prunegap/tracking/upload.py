@@ -15,7 +15,7 @@ from prunegap.errors import UserError
 from prunegap.tracking.mlflow_runs import STEP_TAG, TOLD_TAG
 from prunegap.tracking.pipeline_run import PipelineRun
 from prunegap.tracking.protocol import Tracker
-from prunegap.tracking.step import FINISHED, KILLED, RUNNING, Step, read_steps, sealed_in, told_digest
+from prunegap.tracking.tracked_step import FINISHED, KILLED, RUNNING, Step, read_steps, sealed_in, told_digest
 from prunegap.tracking.tracker import LiveTracker
 
 

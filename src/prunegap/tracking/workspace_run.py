@@ -8,7 +8,7 @@ from pathlib import Path
 
 from prunegap.artifacts.manifest import write_json
 from prunegap.errors import UserError
-from prunegap.tracking.step import RUNNING
+from prunegap.tracking.tracked_step import RUNNING
 
 FILE = "tracking.json"
 

@@ -24,7 +24,7 @@ from prunegap.pruning.filters import Filters, with_norm_masks
 from prunegap.pruning.masks import MaskedParameters, sparsity_of
 from prunegap.pruning.rules import PruningRule
 from prunegap.pruning.schedule import PruningSchedule
-from prunegap.training.evaluation import outcomes_of
+from prunegap.training.inference import outcomes_of
 from prunegap.training.recipe import Recipe
 from prunegap.training.records import EpochEntry, optional
 from prunegap.training.step import train_step

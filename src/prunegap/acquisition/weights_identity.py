@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from prunegap.acquisition.registry import registered_version
+from prunegap.acquisition.mlflow_registry import registered_version
 from prunegap.acquisition.weights_file import OWN_MODEL, OWN_WEIGHTS, weights_file
 from prunegap.digests import UNKNOWN, sha256_of
 from prunegap.errors import UserError
