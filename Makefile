@@ -32,13 +32,13 @@ images: install  ## Build the container images (needs Docker) and note them in d
 	$(BIN)/prunegap-pipelines build-images
 
 generate: install  ## Write what is derived from the stages: components, compose services
-	$(BIN)/python -m components.generate
+	$(BIN)/python -m prunegap_components.generate
 
 lint: install  ## ruff, import-linter, and whether what is generated is fresh
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/python -m components.generate --check
+	$(BIN)/python -m prunegap_components.generate --check
 
 types: install  ## pyright (strict on src)
 	$(BIN)/pyright

@@ -29,7 +29,7 @@ from workload import Workload, add_workload_arguments, workload_of
 
 from prunegap.data.grouped import Split
 from prunegap.pruning.masks import MaskedParameters
-from prunegap.training.run import EpochTotals
+from prunegap.training.epoch_totals import EpochTotals
 
 METHODS = ("nft", "el_rb", "ceag")
 RATIOS = (("nft", "bare"), ("el_rb", "nft"), ("ceag", "nft"))

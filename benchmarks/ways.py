@@ -11,7 +11,8 @@ from prunegap.data.augment import Augmentation
 from prunegap.data.batches import Batch, training_batches
 from prunegap.data.grouped import Split
 from prunegap.pruning.masks import MaskedParameters
-from prunegap.training.run import EpochTotals, TrainingPlan, TrainingState
+from prunegap.training.epoch_totals import EpochTotals
+from prunegap.training.run import TrainingPlan, TrainingState
 from prunegap.training.step import train_step
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from docker.client import DockerClient
+from prunegap_pipelines.image_engine import open_engine
+from prunegap_pipelines.images import TARGETS, ImageLock, build_images, git_revision
 from shared import once
 
-from pipelines.image_engine import open_engine
-from pipelines.images import TARGETS, ImageLock, build_images, git_revision
 from prunegap.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]

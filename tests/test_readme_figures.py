@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from prunegap.artifacts.evaluation import load_evaluations
-from prunegap.report.summary import summarise, write_comparison_csv
 from prunegap.report.groups import write_group_results_csv
+from prunegap.report.summary import summarise, write_comparison_csv
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"
@@ -86,8 +86,8 @@ def digits_claims() -> list[str]:
     sizes, on_test = group_sizes("digits", "test"), with_methods(DIGITS, "test_max_psi", 2)
     return [
         f"({first['sparsity_percent']} % sparsity, tolerance {first['tolerance_percent']} points, {seeds} seeds,",
-        f"{listed(by_mean)} are feasible on train by the mean over seeds ({listed(times['2'])} with 2 of {seeds} seeds, "
-        f"{listed(times['1'])} with 1), {listed(times['0'])} with no seed",
+        f"{listed(by_mean)} are feasible on train by the mean over seeds ({listed(times['2'])} with 2 of {seeds} "
+        f"seeds, {listed(times['1'])} with 1), {listed(times['0'])} with no seed",
         f"max psi on train is {with_methods(DIGITS, 'train_max_psi', 2)}.",
         f"On test, where a group has {min(sizes)} to {max(sizes)} images, it is {on_test}",
     ]

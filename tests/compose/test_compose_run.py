@@ -7,10 +7,9 @@ import boto3
 import pytest
 from compose.project import Project, tool
 from pipeline.workspaces import write_experiment
+from prunegap_components.compose import compose_file
+from prunegap_pipelines.images import ImageLock
 from tracking.mlflow_view import View
-
-from components.compose import compose_file
-from pipelines.images import ImageLock
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(7200)]
 METHODS = ["nft", "ceag"]

@@ -8,8 +8,16 @@ import yaml
 from click.testing import CliRunner
 from pipeline.workspaces import experiment as small
 from pipeline.workspaces import write_experiment
+from prunegap_components.compose import (
+    CLOSING,
+    OPENING,
+    ComposeRunner,
+    compose_file,
+    compose_services,
+    main,
+    parameter_flags,
+)
 
-from components.compose import CLOSING, OPENING, ComposeRunner, compose_file, compose_services, main, parameter_flags
 from prunegap.cli.experiment_file import read_experiment
 from prunegap.cli.explain import flag
 from prunegap.cli.stage_command import stage_command, validated

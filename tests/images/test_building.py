@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from engine import ROOT
+from prunegap_pipelines.images import ImageLock, build_images, git_revision
+from prunegap_pipelines.images_command import build_images_command
 
-from pipelines.images import ImageLock, build_images, git_revision
-from pipelines.images_command import build_images_command
 from prunegap.errors import UserError
 
 pytestmark = pytest.mark.docker

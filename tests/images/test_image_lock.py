@@ -3,8 +3,7 @@
 import json
 
 import pytest
-
-from pipelines.images import ImageLock, LockedImage
+from prunegap_pipelines.images import ImageLock, LockedImage
 
 ID, DIGEST = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 PUSHED = LockedImage(reference=f"host/x/stage@{DIGEST}", tag="host/x/stage:abc", id=ID, digest=DIGEST, size_bytes=7)

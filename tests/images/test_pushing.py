@@ -11,8 +11,7 @@ import pytest
 from docker.errors import ImageNotFound
 from engine import ROOT
 from ports import free_port
-
-from pipelines.images import ImageLock, build_images, git_revision
+from prunegap_pipelines.images import ImageLock, build_images, git_revision
 
 pytestmark = pytest.mark.docker
 

@@ -6,8 +6,7 @@ import signal
 
 import pytest
 from engine import ROOT
-
-from pipelines.images import TARGETS, git_revision
+from prunegap_pipelines.images import TARGETS, git_revision
 
 pytestmark = pytest.mark.docker
 

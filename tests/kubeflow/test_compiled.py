@@ -5,10 +5,10 @@ import json
 import pytest
 from google.protobuf import json_format
 from messages import messages
+from prunegap_pipelines.build import build_pipeline
+from prunegap_pipelines.resources import PROFILES, Resources, read_resources
 from walk import DIGEST, ROOT, compiled, executors, graphs, tasks
 
-from pipelines.build import build_pipeline
-from pipelines.resources import PROFILES, Resources, read_resources
 from prunegap.cli.experiment_file import read_experiment
 from prunegap.errors import UserError
 from prunegap.pipeline import STAGES

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from kfp.components import load_component_from_file
 from messages import messages
+from prunegap_components.component import parameter_type, stage_component
 
-from components.component import parameter_type, stage_component
 from prunegap.pipeline import STAGES
 from prunegap.stages.finetune import finetune
 
@@ -99,7 +99,11 @@ def test_lists_of_a_loop_become_numbered_inputs():
 
 def test_what_is_generated_is_fresh():
     ended = subprocess.run(
-        [sys.executable, "-m", "components.generate", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "prunegap_components.generate", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (ended.returncode, ended.stdout) == (0, ""), ended.stderr
 

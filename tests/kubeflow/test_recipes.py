@@ -4,10 +4,9 @@ import re
 import shlex
 import subprocess
 
+from prunegap_pipelines.images_command import build_images_command
 from recipes import README, recipe
 from walk import ROOT
-
-from pipelines.images_command import build_images_command
 
 # What carries it out: the images' tests, those of compose, of the submission, of the containers.
 BEGINNINGS = (

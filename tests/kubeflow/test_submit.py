@@ -9,10 +9,10 @@ from google.protobuf import json_format
 from kubeflow_api import KubeflowApi
 from messages import messages
 from ports import free_port
+from prunegap_pipelines.submit import Target, mlflow_link, wait
 from recipes import recipe
 from walk import DIGEST
 
-from pipelines.submit import Target, mlflow_link, wait
 from prunegap.errors import UserError
 from prunegap.tracking.mlflow_client import connect
 
@@ -179,7 +179,7 @@ def test_a_token_that_expires_while_waiting_is_said_and_the_run_goes_on(api):
 
 
 def test_a_pending_task_tells_where_to_look(api, monkeypatch):
-    monkeypatch.setattr("pipelines.submit.PATIENCE", 0.02)
+    monkeypatch.setattr("prunegap_pipelines.submit.PATIENCE", 0.02)
     target = Target(api.host)
     pending = {"state": "RUNNING", "run_details": {"task_details": [task("prune", "PENDING")]}}
     api.answers = [pending, pending, pending, pending, {"state": "SUCCEEDED"}]

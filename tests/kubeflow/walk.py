@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import yaml
+from prunegap_pipelines.command import compile_to
 
-from pipelines.command import compile_to
 from prunegap.cli.experiment_file import read_experiment
 
 ROOT = Path(__file__).resolve().parents[2]

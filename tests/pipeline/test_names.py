@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from prunegap.pipeline.experiment import STAGES, Experiment
 from prunegap.pipeline.confusable_names import kubeflow_prefix, same_inputs, same_methods, same_sparsities
+from prunegap.pipeline.experiment import STAGES, Experiment
 
 LABELS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,7}", fullmatch=True)
 

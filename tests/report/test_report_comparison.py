@@ -8,8 +8,8 @@ import pytest
 
 from prunegap.errors import UserError
 from prunegap.estimate import Estimate
-from prunegap.report.summary import row_metrics, summarise, write_comparison_csv
 from prunegap.report.groups import write_group_results_csv
+from prunegap.report.summary import row_metrics, summarise, write_comparison_csv
 
 PUBLISHED_HEADER = (
     "dataset,target,group,sparsity_percent,method,tolerance_percent,feasible_on_train,"

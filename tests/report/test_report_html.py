@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from prunegap.errors import UserError
-from prunegap.report.summary import summarise
 from prunegap.report.findings import findings
 from prunegap.report.html import write_html
+from prunegap.report.summary import summarise
 
 WICKED = "<b>&\"'</b><script>alert(1)</script>"
 VOID = {"meta", "img", "br", "link", "input", "hr"}

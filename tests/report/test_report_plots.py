@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 
 from prunegap.errors import UserError
 from prunegap.gaps import group_statistics
-from prunegap.report.summary import summarise
 from prunegap.report.dynamics import plot_dynamics
 from prunegap.report.gallery import draw_all
 from prunegap.report.plot_style import label_text, method_styles
 from prunegap.report.plots import plot_groups, plot_tradeoff
+from prunegap.report.summary import summarise
 
 ALL_METHODS = (
     "nft",

@@ -22,10 +22,10 @@ from prunegap.artifacts.evaluation import (
 from prunegap.errors import UserError
 from prunegap.extensions import extensions
 from prunegap.gaps import Outcomes, compare_outcomes, group_statistics, overall_statistics, quantity_of
-from prunegap.report.summary import row_metrics, summarise, write_comparison_csv
 from prunegap.report.gallery import draw_all
 from prunegap.report.groups import write_group_results_csv
 from prunegap.report.html import write_html
+from prunegap.report.summary import row_metrics, summarise, write_comparison_csv
 from prunegap.report.tables import group_table, groups_markdown, markdown_table
 
 LOST = """

@@ -7,8 +7,9 @@ from torch import nn
 from prunegap.constraints.formulation import DenseReference
 from prunegap.data.augment import ImageFormat
 from prunegap.data.grouped import Split
+from prunegap.training.epoch_totals import EpochTotals
 from prunegap.training.recipe import Recipe
-from prunegap.training.run import EpochTotals, TrainingPlan, TrainingState, train
+from prunegap.training.run import TrainingPlan, TrainingState, train
 
 CPU = torch.device("cpu")
 

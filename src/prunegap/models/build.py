@@ -14,8 +14,8 @@ def build(spec: ModelSpec) -> nn.Module:
     """Build the network of a spec with fresh weights, drawn from torch's global random state.
 
     Args:
-        spec: one of :func:`prunegap.models.known_models.model_names` or ``package.module:function``, and the dimensions of
-            the data.
+        spec: one of :func:`prunegap.models.known_models.model_names` or ``package.module:function``, and the
+            dimensions of the data.
 
     Returns:
         The network in training mode, on the default device. It maps ``(n, *image_shape)`` to

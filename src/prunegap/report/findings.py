@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prunegap.artifacts.evaluation import Evaluation
-from prunegap.report.summary import ComparisonRow
 from prunegap.report.groups import (
     GroupFigures,
     MethodGroups,
@@ -14,6 +13,7 @@ from prunegap.report.groups import (
     worst_first,
 )
 from prunegap.report.seed_mean import in_points, percent_text, plain_percent
+from prunegap.report.summary import ComparisonRow
 
 CAVEAT = (
     "Feasible on train means: on the data the model was fine-tuned with, the excess accuracy gap of the "

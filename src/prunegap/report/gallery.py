@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from prunegap.artifacts.evaluation import Evaluation
 from prunegap.estimate import Quantity, joined, shown_in
-from prunegap.report.summary import ComparisonRow
 from prunegap.report.dynamics import plot_dynamics
 from prunegap.report.groups import sparsities_of
 from prunegap.report.plots import line_label, plot_groups, plot_tradeoff
 from prunegap.report.seed_mean import percent_text, plain_percent
+from prunegap.report.summary import ComparisonRow
 
 if TYPE_CHECKING:
     from prunegap.artifacts.history import History

@@ -6,9 +6,9 @@ from typing import Literal
 
 from prunegap.artifacts.evaluation import Evaluation
 from prunegap.estimate import Quantity, joined, shown_in
-from prunegap.report.summary import ComparisonRow
 from prunegap.report.groups import MethodGroups, excess_of, method_groups, worst_first, worst_group
 from prunegap.report.seed_mean import NO_ESTIMATE, duration_text, figure_text, plain_percent, unit_text
+from prunegap.report.summary import ComparisonRow
 
 MAX_GROUP_ROWS = 12
 WORST_GROUP_ROWS = 10

@@ -7,8 +7,8 @@ from pathlib import Path
 from prunegap.artifacts.evaluation import Evaluation, GroupResult
 from prunegap.errors import UserError
 from prunegap.estimate import Quantity, Unit, joined
-from prunegap.report.summary import Figures, figures_of, write_records
 from prunegap.report.seed_mean import SCALES, plain_percent
+from prunegap.report.summary import Figures, figures_of, write_records
 
 NO_SEED = float("-inf")
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from prunegap.artifacts.evaluation import Evaluation
-from prunegap.report.summary import ComparisonRow
 from prunegap.report.findings import CAVEAT, Findings, findings
 from prunegap.report.gallery import Picture, draw_all
 from prunegap.report.grids import Grid, comparison_grid, group_grid, group_quantities
 from prunegap.report.groups import check_one_problem, sparsities_of, splits_of
 from prunegap.report.seed_mean import plain_percent
+from prunegap.report.summary import ComparisonRow
 from prunegap.report.terms import methods, terms
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from prunegap.artifacts.evaluation import Evaluation
 from prunegap.errors import UserError
 from prunegap.estimate import Quantity
-from prunegap.report.summary import ComparisonRow
 from prunegap.report.groups import MethodGroups, method_groups, splits_of, worst_first
 from prunegap.report.plot_style import (
     MethodStyle,
@@ -21,6 +20,7 @@ from prunegap.report.plot_style import (
     tidy,
 )
 from prunegap.report.seed_mean import SCALES, SeedMean, plain_percent, unit_text
+from prunegap.report.summary import ComparisonRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

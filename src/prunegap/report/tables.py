@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from prunegap.artifacts.evaluation import Evaluation
-from prunegap.report.summary import ComparisonRow
 from prunegap.report.grids import Cell, Grid, Mark, comparison_grid, group_grid, group_quantities, overview_grid
 from prunegap.report.groups import check_one_problem
+from prunegap.report.summary import ComparisonRow
 
 STYLES: dict[Mark, str] = {
     "name": "",

@@ -12,8 +12,8 @@ from prunegap import __version__
 from prunegap.artifacts.comparison import Comparison
 from prunegap.artifacts.evaluation import Evaluation
 from prunegap.artifacts.history import History
-from prunegap.report.summary import row_metrics, summarise, write_comparison_csv
 from prunegap.report.groups import write_group_results_csv
+from prunegap.report.summary import row_metrics, summarise, write_comparison_csv
 from prunegap.report.tables import markdown_table
 from prunegap.stages.contract import StageParams, stage
 

@@ -12,8 +12,8 @@ from prunegap.artifacts.dataset import Dataset
 from prunegap.errors import did_you_mean
 from prunegap.progress import track
 from prunegap.remote.location import default_cache_dir
-from prunegap.sources.source_identity import source_identity
 from prunegap.sources.registry import SourceOptions, open_source, source_code, source_names
+from prunegap.sources.source_identity import source_identity
 from prunegap.stages.circumstances import installed_version
 from prunegap.stages.contract import NO_EFFECT, StageParams, stage
 

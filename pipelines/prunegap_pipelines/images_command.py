@@ -5,10 +5,10 @@ from pathlib import Path
 
 import click
 
-from pipelines import LOCK
-from pipelines.image_engine import open_engine
-from pipelines.images import DIRTY, TARGETS, build_images, git_revision
 from prunegap.errors import UserError
+from prunegap_pipelines import LOCK
+from prunegap_pipelines.image_engine import open_engine
+from prunegap_pipelines.images import DIRTY, TARGETS, build_images, git_revision
 
 
 @click.command("build-images")

@@ -1,6 +1,6 @@
 """A run as compose services: a one-shot container a step, in order by what it reads.
 
-    python -m components.compose experiments/digits.yaml --output docker/compose.digits.yaml
+    python -m prunegap_components.compose experiments/digits.yaml --output docker/compose.digits.yaml
 
 The artifacts lie in the volume as in the workspace of a local run, in a folder named by the pipeline run, so that
 another ``PRUNEGAP_PIPELINE_RUN`` is another run; a step that is done is up to date when it is started again.
@@ -138,7 +138,7 @@ def compose_file(experiment: Path, output: Path, lanes: int = LANES) -> str:
     Raises:
         UserError: the experiment is refused.
     """
-    command = f"python -m components.compose {experiment.as_posix()} --output {output.as_posix()}"
+    command = f"python -m prunegap_components.compose {experiment.as_posix()} --output {output.as_posix()}"
     command += "" if lanes == LANES else f" --lanes {lanes}"
     services = {"services": compose_services(read_experiment(experiment), lanes)}
     return f"# Generated, not to be edited: {command}\n" + yaml.safe_dump(

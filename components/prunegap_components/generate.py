@@ -1,4 +1,4 @@
-"""Writes what is derived from the stages and committed: ``python -m components.generate`` (``make generate``).
+"""Writes what is derived from the stages and committed: ``python -m prunegap_components.generate`` (``make generate``).
 
 With ``--check`` it writes nothing and fails if a committed file is not what would be written.
 """
@@ -12,13 +12,13 @@ from pathlib import Path
 
 from kfp.compiler import Compiler
 
-from components.component import close_run_component, open_run_component, stage_component
-from components.compose import compose_file
 from prunegap import __version__
 from prunegap.atomic import write_atomically
 from prunegap.pipeline import STAGES
+from prunegap_components.component import close_run_component, open_run_component, stage_component
+from prunegap_components.compose import compose_file
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 IMAGE = f"prunegap/stage:{__version__}"
 README = """# Components
 
@@ -41,7 +41,7 @@ prune = components.load_component_from_file("components/prune/component.yaml")
 The image is `{image}`. For another one, best by digest, make the component from the stage:
 
 ```python
-from components.component import stage_component
+from prunegap_components.component import stage_component
 from prunegap.stages.prune import prune
 
 component = stage_component(prune, "registry.example/prunegap/stage@sha256:...")

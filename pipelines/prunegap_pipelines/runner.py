@@ -9,11 +9,11 @@ from typing import Any, TypeVar, cast
 from kfp import dsl
 from kfp.dsl import PipelineTask
 from kfp.dsl.pipeline_channel import PipelineChannel
+from prunegap_components.component import plain, stage_component
 
-from components.component import plain, stage_component
-from pipelines.resources import Resources, equip, runs_network
 from prunegap.pipeline.wiring import Handles
 from prunegap.stages.contract import Stage, StageParams
+from prunegap_pipelines.resources import Resources, equip, runs_network
 
 T = TypeVar("T")
 U = TypeVar("U")

@@ -8,9 +8,7 @@ from typing import Any
 
 from kfp import dsl
 from kfp.dsl.base_component import BaseComponent
-from pydantic.fields import FieldInfo
-
-from components.component import (
+from prunegap_components.component import (
     close_run_component,
     documented,
     open_run_component,
@@ -18,14 +16,16 @@ from components.component import (
     plain,
     with_interface,
 )
-from pipelines.resources import Resources, connect, equip
-from pipelines.runner import KubeflowRunner
+from pydantic.fields import FieldInfo
+
 from prunegap.cli.stage_command import bounds
 from prunegap.pipeline import STAGES, Experiment, prune_and_compare
-from prunegap.pipeline.experiment import WHICH_METHOD, varied_keys
 from prunegap.pipeline.confusable_names import kubeflow_prefix
+from prunegap.pipeline.experiment import WHICH_METHOD, varied_keys
 from prunegap.stages.contract import StageParams
 from prunegap.stages.finetune import FinetuneParams, finetune
+from prunegap_pipelines.resources import Resources, connect, equip
+from prunegap_pipelines.runner import KubeflowRunner
 
 SEEDS = "seeds"
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from docker.client import DockerClient
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipelines.image_engine import DOCKERFILE, Show, build_target, engine_errors, push
 from prunegap import __version__
 from prunegap.artifacts.manifest import write_json
 from prunegap.errors import UserError, did_you_mean
+from prunegap_pipelines.image_engine import DOCKERFILE, Show, build_target, engine_errors, push
 
 TARGETS = ("objectstore", "mlflow", "stage")
 LOCAL = "prunegap"

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines import LOCK
 from prunegap import __version__
 from prunegap.atomic import write_atomically
 from prunegap.cli.entry import enter, show_comparison
@@ -20,9 +19,10 @@ from prunegap.errors import UserError
 from prunegap.pipeline import Experiment
 from prunegap.stages.checkpoint_place import CHECKPOINT_DIR
 from prunegap.tracking.environment import PIPELINE_RUN_VARIABLE
+from prunegap_pipelines import LOCK
 
 if TYPE_CHECKING:
-    from pipelines.local_run import Carrier
+    from prunegap_pipelines.local_run import Carrier
 
 DEFAULT_IMAGE = f"prunegap/stage:{__version__}"
 
@@ -32,7 +32,7 @@ def main() -> None:
     missing = [name for name in ("kfp", "docker") if importlib.util.find_spec(name) is None]
     if missing:
         sys.exit(f"error: prunegap-pipelines needs {' and '.join(missing)}: pip install 'prunegap[pipelines]'")
-    from pipelines.images_command import build_images_command
+    from prunegap_pipelines.images_command import build_images_command
 
     cli.add_command(build_images_command)
     enter(cli)
@@ -111,7 +111,7 @@ def run_local(
 
     MLFLOW_TRACKING_URI and keys in the environment reach the tasks.
     """
-    from pipelines.local_run import InProcesses, LocalRun
+    from prunegap_pipelines.local_run import InProcesses, LocalRun
 
     wanted = read_experiment(experiment, shape["overrides"])
     place = (folder or Path("runs/pipelines") / wanted.name).absolute()
@@ -123,9 +123,9 @@ def run_local(
     compile_to(package, wanted, image, shape["resources"])
     carry: Carrier = InProcesses()
     if containers:
-        from pipelines.containers import InContainers
-        from pipelines.image_engine import open_engine
-        from pipelines.resources import DATA
+        from prunegap_pipelines.containers import InContainers
+        from prunegap_pipelines.image_engine import open_engine
+        from prunegap_pipelines.resources import DATA
 
         carry = InContainers(open_engine(), place, {DATA: data.absolute()} if data else {}, network)
         carry.require(image)
@@ -163,7 +163,7 @@ def submit_command(
     **shape: Any,  # noqa: ANN401
 ) -> None:
     """Submit an experiment to Kubeflow Pipelines, wait for its end, and print its links."""
-    from pipelines.submit import Target, mlflow_link, run_link, submit, wait
+    from prunegap_pipelines.submit import Target, mlflow_link, run_link, submit, wait
 
     wanted = read_experiment(experiment, shape["overrides"])
     token = token_file.read_text().strip() if token_file else os.environ.get("KFP_TOKEN", "")
@@ -185,8 +185,8 @@ def compile_to(path: Path, experiment: Experiment, image: str, resources: str, *
     """Compile an experiment's pipeline to a file."""
     from kfp.compiler import Compiler
 
-    from pipelines.build import build_pipeline
-    from pipelines.resources import read_resources
+    from prunegap_pipelines.build import build_pipeline
+    from prunegap_pipelines.resources import read_resources
 
     pipeline = build_pipeline(experiment, image, read_resources(resources), cache=cache)
     if path.suffix not in {".yaml", ".yml"}:
@@ -201,7 +201,7 @@ def _image(shape: dict[str, Any], *, for_cluster: bool) -> str:
 
     A build that was not pushed has no digest: here its id will do, a cluster must have been given it under its tag.
     """
-    from pipelines.images import ImageLock
+    from prunegap_pipelines.images import ImageLock
 
     if shape["image"]:
         return shape["image"]

@@ -7,9 +7,9 @@ from typing import Any, Literal
 import yaml
 from kfp import dsl, kubernetes
 from kfp.dsl import PipelineTask
+from prunegap_components.component import artifact_type
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from components.component import artifact_type
 from prunegap.cli.explain import explain, yaml_key
 from prunegap.errors import UserError, did_you_mean
 from prunegap.stages.checkpoint_place import CHECKPOINT_DIR
