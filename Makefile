@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help install run ui smoke images generate test tests lint types lock clean
+.PHONY: help install run ui smoke images generate test tests lint types docs lock clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -48,7 +48,10 @@ WORKERS := --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-r
 tests: install  ## Every test
 	OMP_NUM_THREADS=1 $(BIN)/pytest $(WORKERS)
 
-test: lint types tests  ## Every check and every test
+docs: install  ## The documentation, as pages in site
+	$(BIN)/mkdocs build --strict --quiet
+
+test: lint types docs tests  ## Every check and every test
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 lock: install  ## Resolve the dependencies anew
@@ -59,4 +62,4 @@ lock: install  ## Resolve the dependencies anew
 	done
 
 clean:  ## Remove what make created
-	rm -rf $(VENV) runs .pytest_cache .ruff_cache
+	rm -rf $(VENV) runs site .pytest_cache .ruff_cache
