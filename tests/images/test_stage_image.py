@@ -58,8 +58,8 @@ def test_stages_write_their_artifacts_to_the_volume_and_nothing_else(run, lock, 
     stage = lock.reference("stage")
     made = run(stage, "prepare_data", "--dataset", "dataset", volumes=mounts)
     assert made[0] == 0, made[1]
-    train = ["acquire_dense", "--dataset", "dataset", "--dense-model", "dense", "--epochs", "1"]
-    trained = run(stage, *train, volumes=mounts)
+    train = ["acquire_dense", "--dataset", "dataset", "--dense-model", "dense", "--history", "history"]
+    trained = run(stage, *train, "--epochs", "1", volumes=mounts)
     assert trained[0] == 0, trained[1]
     script = (
         "import pathlib\nfrom prunegap.artifacts.manifest import check\n"

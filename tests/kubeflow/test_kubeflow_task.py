@@ -40,7 +40,8 @@ def test_a_stage_carried_out_by_its_executor_input_answers_in_kubeflows_words(pr
     metadata = dict(answer.artifacts["metrics"].artifacts[0].metadata)
     assert metadata == {"examples/train": 1077.0, "examples/validation": 360.0, "examples/test": 360.0, "bad_rows": 0.0}
     manifest = json.loads((tmp_path / "task/dataset/manifest.json").read_text())
-    assert (manifest["parameters"]["split_seed"], manifest["parameters"]["validation_share"]) == (3, 0.25)
+    parameters = manifest["identity"]["parameters"]
+    assert (parameters["split_seed"], parameters["validation_share"]) == (3, 0.25)
     assert answer.artifacts["dataset"].artifacts[0].metadata["kind"] == "dataset"
 
 

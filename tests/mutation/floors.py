@@ -39,7 +39,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "data/split.py": ("tests/data",),
     "data/matching.py": ("tests/data",),
     "data": ("tests/core/test_augment.py", "tests/core/test_batches.py", "tests/stages/test_evaluate_by_hand.py"),
-    "gaps.py": ("tests/core/test_gaps.py", "tests/stages/test_evaluate_by_hand.py"),
+    "gaps": ("tests/core/test_gaps.py", "tests/stages/test_evaluate_by_hand.py"),
     "constraints": CONSTRAINTS,
     "pruning": PRUNING,
     "training": TRAINING,

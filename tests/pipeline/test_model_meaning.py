@@ -55,7 +55,9 @@ def test_classes_in_another_order_and_another_normalisation_give_the_same_accura
     ended = measured(program, dense, other, tmp_path)
     assert ended.code == 0, ended.err
     assert accuracy(tmp_path / "baseline") == expected
-    flags = _flags({"dataset": other, "weights": dense, "epochs": 0, "dense_model": tmp_path / "again"})
+    flags = _flags(
+        {"dataset": other, "weights": dense, "epochs": 0, "dense_model": tmp_path / "again", "history": tmp_path / "h0"}
+    )
     taken = program("acquire_dense", *flags)
     assert taken.code == 0, taken.err
     assert "nobody says" not in taken.err
@@ -79,10 +81,11 @@ def test_training_and_pruning_on_such_data_go_on_in_the_models_terms(
     common = {"dataset": other, "dense_model": dense, "baseline": baseline}
     assert program("measure_baseline", *_flags(common)).code == 0
     gentle = {"sparsity": 0.01, "gmp_epochs": 0, "finetune_epochs": 1, "learning_rate": 1e-9, "sparse_model": sparse}
-    pruned = program("prune", *_flags({"dataset": other, "dense_model": dense} | gentle))
+    pruned = program("prune", *_flags(common | {"history": tmp_path / "p"} | gentle))
     assert pruned.code == 0, pruned.err
     tuned = {"sparse_model": sparse, "method": "nft", "finetuned_model": tmp_path / "f", "history": tmp_path / "h"}
-    ended = program("finetune", *_flags(common | tuned))
+    measured_on = {name: path for name, path in common.items() if name != "dense_model"}
+    ended = program("finetune", *_flags(measured_on | tuned))
     assert ended.code == 0, ended.err
     [epoch] = json.loads((tmp_path / "h/history.json").read_text())["epochs"]
     assert epoch["train_accuracy"] == pytest.approx(

@@ -28,7 +28,8 @@ def require_one_lineage(inputs: Mapping[str, Manifest], paths: Mapping[str, obje
                 continue
             other, known = sources.setdefault(source, (name, digest))
             if known != digest:
+                given = f"{paths[other]}" if other == source else f"{paths[other]} was"
                 raise UserError(
-                    f"{paths[name]}: this {manifest.kind} was made from another {source} than {paths[other]}; "
+                    f"{paths[name]}: this {manifest.kind} was made from another {source} than {given}; "
                     "give those of one run"
                 )
