@@ -287,7 +287,7 @@ def test_two_inputs_made_from_different_sources_are_refused(tmp_path: Path):
     one, other = outputs_in(tmp_path / "one"), outputs_in(tmp_path / "other")
     run(MultiplyParams(), inputs_of(made(tmp_path)), one)
     run(MultiplyParams(), inputs_of(made(tmp_path, count=4)), other)
-    with pytest.raises(UserError, match=r"this length was made from another numbers than .*product; give"):
+    with pytest.raises(UserError, match=r"this length was made from another numbers than .*product was; give"):
         differ.run(
             MakeParams(),
             {"product": one["product"], "length": other["length"]},
