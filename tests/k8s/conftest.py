@@ -3,15 +3,13 @@
 from pathlib import Path
 
 import pytest
-from k8s.manifests import FOLDER, KUBECTL, PIPELINES, PLATFORM, Document, build, copy_with_secrets
+from k8s.manifests import FOLDER, PIPELINES, PLATFORM, Document, build, copy_with_secrets
 
 Built = dict[str, list[Document]]
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    if KUBECTL is None:
-        pytest.skip("kubectl, which brings kustomize, is not installed")
     copy: Path = copy_with_secrets(tmp_path_factory.mktemp("kustomize"))
     return {name: build(copy / name) for name in (*PLATFORM, *PIPELINES)}
 

@@ -3,6 +3,7 @@
 import secrets
 import shutil
 import subprocess
+import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,8 @@ import yaml
 
 Document = dict[str, Any]
 FOLDER = Path(__file__).parents[2] / "k8s"
-KUBECTL = shutil.which("kubectl")
+# Of the development tools (requirements/dev.lock), so that no test of manifests depends on the machine.
+KUBECTL = Path(sysconfig.get_path("scripts")) / "kubectl"
 # Those that fill the platform's own namespace, and those for a namespace that runs pipelines.
 PLATFORM = ("base", "overlays/local", "overlays/production")
 PIPELINES = ("pipelines", "overlays/gpu")
@@ -21,7 +23,6 @@ PLATFORM_NAMESPACE = "prunegap"
 
 def build(kustomization: Path) -> list[Document]:
     """Everything a kustomization makes, in its order."""
-    assert KUBECTL is not None
     done = subprocess.run([KUBECTL, "kustomize", str(kustomization)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert not done.stderr, f"{kustomization}: kustomize warns: {done.stderr}"
