@@ -6,15 +6,19 @@ of the store. A .zip or .tar file is unpacked.
 """
 
 import os
-import shutil
 import sys
+import tarfile
 import tempfile
+import zipfile
+import zlib
 from pathlib import Path
 
 from prunegap.errors import UserError
 from prunegap.remote.checksum import check_sha256
 from prunegap.remote.s3 import as_prefix, connect, head, is_s3, objects_under, split_uri
 from prunegap.remote.web import download_web, shown
+
+TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 
 def check_writable(claim: Path) -> None:
@@ -74,14 +78,34 @@ def download(source: str, folder: Path) -> int:
     else:
         raise UserError(f"SOURCE must be an s3:// or https:// address, got {source!r}")
     check_sha256(file, os.environ.get("SHA256", ""), shown(source))
-    endings = [ending for _, several, _ in shutil.get_unpack_formats() for ending in several]
-    if file.name.endswith(tuple(endings)):
-        try:
-            shutil.unpack_archive(file, folder, filter=None if file.suffix == ".zip" else "data")
-        except (OSError, shutil.ReadError, ValueError) as error:
-            raise UserError(f"{shown(source)}: cannot be unpacked: {error}") from None
-        file.unlink()
+    unpack(file, folder, shown(source))
     return sum(path.is_file() for path in folder.rglob("*"))
+
+
+def unpack(file: Path, folder: Path, source: str) -> None:
+    """Unpack a .zip or .tar file, and remove it; another is left as it is.
+
+    Raises:
+        UserError: it is damaged, or holds something else than files and folders inside it.
+    """
+    try:
+        if file.name.endswith(".zip"):  # by its name: many a file of data is an archive inside
+            with zipfile.ZipFile(file) as archive:
+                for name in archive.namelist():
+                    archive.extract(name, folder)
+        elif file.name.endswith(TAR):
+            with tarfile.open(file) as archive:
+                archive.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11.2 knows none
+                for member in archive:
+                    inside = (folder / member.name).resolve().is_relative_to(folder.resolve())
+                    if not inside or not (member.isfile() or member.isdir()):
+                        raise UserError(f"{source}: {member.name!r} is no file or folder inside the archive")
+                    archive.extract(member, folder, set_attrs=False)
+        else:
+            return
+    except (OSError, tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error) as error:
+        raise UserError(f"{source}: cannot be unpacked: {error}") from None
+    file.unlink()
 
 
 def main() -> str:

@@ -9,6 +9,7 @@ the end (STAND_INS).
 """
 
 import base64
+import fcntl
 import json
 import os
 import subprocess
@@ -68,6 +69,14 @@ def images(podman: Podman) -> dict[str, str]:
 
 
 @contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Wait while another of these runs on this machine: their names are the same."""
+    with Path(tempfile.gettempdir(), f"{NETWORK}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def played(network: str = NETWORK, subnet: str = SUBNET) -> Iterator[tuple[Played, list[Document]]]:
     """The platform and what lies beside pipelines, with nothing running yet; all of it is taken away at the end."""
     with tempfile.TemporaryDirectory() as temporary:
@@ -77,10 +86,9 @@ def played(network: str = NETWORK, subnet: str = SUBNET) -> Iterator[tuple[Playe
         copy = copy_with_secrets(folder)
         platform, beside = with_component(copy, "components/volume-owner"), build(copy / "pipelines")
         documents = [*platform, *beside]
-        secrets, volumes = named(platform, "Secret"), claims(documents)
-        pipelines_keys = {"prunegap-data-s3": secrets["prunegap-data-s3"]}
-        given = {one["metadata"]["name"]: one["data"] for one in secrets.values()}
-        given |= {name: one["data"] for name, one in pipelines_keys.items()}
+        secrets, volumes = named(platform, "Secret"), [f"{network}-{claim}" for claim in claims(documents)]
+        given = {f"{network}-{one['metadata']['name']}": one["data"] for one in secrets.values()}
+        given[f"{network}-prunegap-data-s3"] = secrets["prunegap-data-s3"]["data"]  # where pipelines run
         podman = Podman.start(folder, network, subnet)
         cluster = Played(
             podman,
@@ -98,7 +106,7 @@ def played(network: str = NETWORK, subnet: str = SUBNET) -> Iterator[tuple[Playe
             cluster.as_root(volumes, "chown", "0:0")  # as new storage is
             yield cluster, beside
         finally:
-            maps = [one["metadata"]["name"] for one in named(documents, "ConfigMap").values()]
+            maps = [f"{network}-{one['metadata']['name']}" for one in named(documents, "ConfigMap").values()]
             podman.stop(cluster.pods, list(given), [*volumes, *maps, *cluster.volumes])
 
 
@@ -143,7 +151,7 @@ def require(holds: object, what: str) -> None:
 def main() -> int:
     """Play it all; 0 where everything was as the manifests say."""
     began = time.monotonic()
-    with played() as (cluster, beside):
+    with one_at_a_time(), played() as (cluster, beside):
         try:
             for name in SERVERS:
                 cluster.server(name)

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import re
 import sys
 import urllib.request
@@ -11,8 +12,10 @@ from typing import Any
 from k8s.manifests import PLATFORM_NAMESPACE, Document, settings_of, workloads
 from k8s.podman import NotAsTheManifestSaysError, Podman
 
-OBJECTSTORE = "prunegap/objectstore:dev"
+OBJECTSTORE = os.environ.get("OBJECTSTORE_IMAGE", "prunegap/objectstore:dev")
 VARIABLE = re.compile(r"\$\((\w+)\)")
+REFERENCES = ("configMapRef", "configMapKeyRef", "secretKeyRef", "configMap")
+NAMES = dict.fromkeys(REFERENCES, "name") | {"persistentVolumeClaim": "claimName"}
 SERVERS = ("postgres", "objectstore", "mlflow")
 
 
@@ -39,14 +42,19 @@ class Played:
         """Play a pod of a template, and return its name."""
         pod = f"{self.podman.network}-{name}"
         spec = copy.deepcopy(spec) | {"restartPolicy": restart, "hostAliases": self.hosts()}
-        self.make_empty_folders(pod, spec)
         for container in (*spec.get("initContainers", []), *spec["containers"]):
             container["image"] = self.images[container["image"]]
             container["imagePullPolicy"] = "Never"
             self.put_in_settings(container)
             if name == "objectstore" and container["image"].endswith(OBJECTSTORE):
                 replace_store(container)
-        beside = [document for document in self.documents if document["kind"] == "ConfigMap"]
+        spec = under_own_names(self.podman.network, spec)
+        self.make_empty_folders(pod, spec)
+        beside = [
+            one | {"metadata": {"name": f"{self.podman.network}-{one['metadata']['name']}"}}
+            for one in self.documents
+            if one["kind"] == "ConfigMap"
+        ]
         whole = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": pod}, "spec": spec}
         self.pods.append(pod)
         self.podman.play([*beside, whole], self.addresses[name])
@@ -154,7 +162,8 @@ class Played:
         container = f"{pod}-{spec['containers'][0]['name']}"
         code, log = self.podman.ended(container), self.podman.log(container).strip()
         self.podman("pod", "rm", "--force", pod)
-        self.podman("volume", "rm", "--force", *(one for one in self.volumes if one.startswith(f"{pod}-")))
+        for volume in [one for one in self.volumes if one.startswith(f"{pod}-")]:
+            self.podman("volume", "rm", "--force", volume)
         self.say(f"{name}: exit code {code}: {log.splitlines()[-1] if log else ''}")
         return code, log
 
@@ -165,6 +174,18 @@ class Played:
         address = f"http://{self.addresses['mlflow']}:5000/api/2.0/mlflow/{path}"
         with urllib.request.urlopen(urllib.request.Request(address, data=data, headers=headers)) as answer:
             return json.load(answer)
+
+
+def under_own_names(prefix: str, value: Any) -> Any:
+    """What manifests name and podman keeps for the whole machine, under names that are this play's."""
+    if isinstance(value, list):
+        return [under_own_names(prefix, one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: one | {NAMES[key]: f"{prefix}-{one[NAMES[key]]}"} if key in NAMES else under_own_names(prefix, one)
+        for key, one in value.items()
+    }
 
 
 def replace_store(container: Document) -> None:
