@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from ipaddress import ip_network
 from pathlib import Path
@@ -69,7 +69,7 @@ def images(podman: Podman) -> dict[str, str]:
 
 
 @contextmanager
-def one_at_a_time() -> Iterator[None]:
+def one_at_a_time() -> Generator[None]:
     """Wait while another of these runs on this machine: their names are the same."""
     with Path(tempfile.gettempdir(), f"{NETWORK}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -77,7 +77,7 @@ def one_at_a_time() -> Iterator[None]:
 
 
 @contextmanager
-def played(network: str = NETWORK, subnet: str = SUBNET) -> Iterator[tuple[Played, list[Document]]]:
+def played(network: str = NETWORK, subnet: str = SUBNET) -> Generator[tuple[Played, list[Document]]]:
     """The platform and what lies beside pipelines, with nothing running yet; all of it is taken away at the end."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

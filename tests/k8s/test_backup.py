@@ -82,8 +82,8 @@ def download(project: Project, run_id: str, name: str) -> bytes:
 
 def log_run(project: Project, folder: Path, number: int) -> None:
     client = MlflowClient(project.mlflow)
-    name = "kept" if client.get_experiment_by_name("kept") is None else None
-    experiment = client.create_experiment(name) if name else client.get_experiment_by_name("kept").experiment_id
+    known = client.get_experiment_by_name("kept")
+    experiment = known.experiment_id if known else client.create_experiment("kept")
     run = client.create_run(experiment, run_name=f"run {number}", tags={"seed": str(number)})
     client.log_param(run.info.run_id, "sparsity", "0.995")
     for step in range(3):
