@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import shutil
 import socket
@@ -37,6 +38,7 @@ class Podman:
     network: str
     subnet: str
     settings: Path
+    volumes_before: frozenset[str]
 
     @classmethod
     def start(cls, folder: Path, network: str, subnet: str) -> "Podman":
@@ -54,9 +56,14 @@ class Podman:
             engine += 'runtime = "runc"\n'
         settings = folder / "containers.conf"
         settings.write_text(f"[containers]\ndefault_ulimits = {json.dumps(ulimits)}\n[engine]\n{engine}")
-        podman = cls(network, subnet, settings)
+        before = frozenset(cls(network, subnet, settings, frozenset()).volumes())
+        podman = cls(network, subnet, settings, before)
         podman("network", "create", "--subnet", subnet, network)
         return podman
+
+    def volumes(self) -> list[str]:
+        """Every volume there is."""
+        return self("volume", "ls", "--quiet").split()
 
     def __call__(self, *arguments: str, given: str | None = None, check: bool = True) -> str:
         """Run a command of podman's and return what it wrote."""
@@ -155,15 +162,12 @@ class Podman:
 
     def stop(self, pods: Sequence[str], secrets: Sequence[str], volumes: Sequence[str]) -> None:
         """Take away everything that was played."""
-        mounts = set(volumes)
         for pod in pods:
-            listed = self("ps", "--all", "--filter", f"pod={pod}", "--format", "{{.ID}}", check=False).split()
-            for container in listed:
-                template = "{{range .Mounts}}{{.Name}} {{end}}"
-                mounts |= set(self("inspect", "--format", template, container, check=False).split())
             self("pod", "rm", "--force", "--time", "5", pod, check=False)
         for secret in secrets:
             self("secret", "rm", secret, check=False)
-        for volume in mounts:
-            self("volume", "rm", "--force", volume, check=False)
+        # Without names those that the images declare: removed where nobody uses them.
+        nameless = [one for one in self.volumes() if re.fullmatch("[0-9a-f]{64}", one)]
+        for volume in (*volumes, *(one for one in nameless if one not in self.volumes_before)):
+            self("volume", "rm", volume, check=False)
         self("network", "rm", "--force", self.network, check=False)
