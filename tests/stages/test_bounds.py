@@ -103,6 +103,10 @@ def test_numbers_that_are_none_are_refused(value: float):
         ("finetune", "method", "ceagg", "method 'ceagg' is not known; did you mean 'ceag'"),
         ("prune", "rule", "globl", "'globl'.*did you mean 'global'"),
         ("acquire_dense", "model", "small_cn", "model 'small_cn' is not known.*did you mean 'small_cnn'"),
+        ("finetune", "controller", "gradient", "controller 'gradient' is not known.*gradient_ascent"),
+        ("prepare_data", "source_options", ("a=1", "b"), "must be name=value, got 'b'"),
+        ("prepare_data", "source_options", ("=1",), "must be name=value, got '=1'"),
+        ("prepare_data", "source_options", ("a=1", "a=2"), "give each option once, got 'a' twice"),
         ("prepare_data", "source", "digit", "source 'digit' is not known.*did you mean 'digits'"),
     ],
 )

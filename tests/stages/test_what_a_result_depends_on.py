@@ -45,13 +45,16 @@ def test_our_code_and_the_libraries_that_decide_bits_are_part_of_every_identity(
     assert {"torchvision", "numpy"} <= found.keys()
 
 
-def test_the_code_of_a_method_and_of_a_rule_is_named():
+def test_the_code_of_a_method_a_controller_and_a_rule_is_named():
     assert FinetuneParams(method="nft").code() == {}
     methods = [FinetuneParams(method=name).code() for name in ("ceag", "el")]
-    assert [list(one) for one in methods] == [["the code of method ceag"], ["the code of method el"]]
+    assert [list(one) for one in methods] == [
+        ["the code of method ceag", "the code of controller gradient_ascent"],
+        ["the code of method el", "the code of controller gradient_ascent"],
+    ]
     assert methods[0]["the code of method ceag"] != methods[1]["the code of method el"]
     assert list(PruneParams(rule="global").code()) == ["the code of pruning rule global"]
-    assert set(AcquireDenseParams(method="el").code()) == {"the code of model small_cnn", "the code of method el"}
+    assert set(AcquireDenseParams(method="el").code()) == {"the code of model small_cnn", *methods[1]}
     assert {"Pillow", "scikit-learn", "the code of source digits"} <= set(PrepareDataParams().code())
 
 
