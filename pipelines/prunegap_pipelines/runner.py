@@ -13,7 +13,7 @@ from prunegap_components.component import plain, stage_component
 
 from prunegap.pipeline.wiring import Handles
 from prunegap.stages.contract import Stage, StageParams
-from prunegap_pipelines.resources import Resources, equip, runs_network
+from prunegap_pipelines.resources import Resources, equip, keeps_checkpoint, reads_data, runs_network
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -71,7 +71,14 @@ class KubeflowRunner:
         if not artifacts:
             task.after(self.first)
         task.set_display_name(SEED.sub("", step))
-        equip(task, self.resources, self.experiment, heavy=runs_network(stage))
+        equip(
+            task,
+            self.resources,
+            self.experiment,
+            heavy=runs_network(stage),
+            data=reads_data(stage),
+            checkpoint=keeps_checkpoint(stage),
+        )
         return {port.name: task.outputs[port.name] for port in stage.outputs}
 
     def _concrete(self, params: StageParams) -> StageParams:

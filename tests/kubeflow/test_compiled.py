@@ -162,11 +162,26 @@ def test_stages_that_run_a_network_get_the_gpu_the_others_do_not(smoke_on_gpus):
         memory = [mount for mount in settings.get("emptyDirMounts", []) if mount["mountPath"] == "/dev/shm"]
         assert [(one["medium"], one["sizeLimit"]) for one in memory] == ([("Memory", "8Gi")] if heavy else []), label
         claims = {one["constant"]: one["mountPath"] for one in settings.get("pvcMount", [])}
-        if label != "exec-close-run":
-            assert claims["prunegap-data"] == "/data"
-            assert ("prunegap-checkpoints" in claims) == heavy
+        # Mounted only where read: a claim more may keep a pod from its node.
+        stage = "-".join(label.split("-")[1:])
+        reads = {"prunegap-data": "/data"} if stage.startswith(("prepare-data", "acquire-dense")) else {}
+        keeps = stage.startswith(("acquire-dense", "prune", "finetune"))
+        assert claims == reads | ({"prunegap-checkpoints": "/checkpoints"} if keeps else {}), label
+        assert [one["secretName"] for one in settings["imagePullSecret"]] == ["prunegap-registry"], label
         if heavy:
             assert (accelerator["resourceCount"], accelerator["resourceType"]) == ("1", "nvidia.com/gpu")
+
+
+def test_claims_that_one_node_can_mount_keep_their_tasks_on_it(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("claims_node: node-7\ntolerations: [{key: dedicated}]\n")
+    spec, platform = compiled("smoke.yaml", tmp_path, str(mine))
+    bound = {label for label, settings in platform.items() if settings.get("pvcMount")}
+    assert bound
+    for label in executors(spec):
+        node = platform[label].get("nodeSelector", {}).get("labels")
+        assert node == ({"kubernetes.io/hostname": "node-7"} if label in bound else None), label
+        assert ("tolerations" in platform[label]) == (label in bound), label
 
 
 def test_a_resource_file_changes_what_it_names_and_is_checked(tmp_path):
