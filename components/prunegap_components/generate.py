@@ -15,7 +15,13 @@ from kfp.compiler import Compiler
 from prunegap import __version__
 from prunegap.atomic import write_atomically
 from prunegap.pipeline import STAGES
-from prunegap_components.component import close_run_component, open_run_component, stage_component
+from prunegap_components.component import (
+    close_run_component,
+    each_component,
+    open_run_component,
+    plan_component,
+    stage_component,
+)
 from prunegap_components.compose import compose_file
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +63,8 @@ def generated(scratch: Path) -> Iterator[tuple[Path, str]]:
     """
     rows: list[str] = []
     stages = [stage_component(stage, IMAGE) for stage in STAGES]
-    for component in [open_run_component(IMAGE), *stages, close_run_component(IMAGE)]:
+    loops = [plan_component(IMAGE), each_component(IMAGE)]
+    for component in [open_run_component(IMAGE), *loops, *stages, close_run_component(IMAGE)]:
         name = component.name.replace("-", "_")
         compiled = scratch / f"{name}.yaml"
         Compiler().compile(component, str(compiled))
