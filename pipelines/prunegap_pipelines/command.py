@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from prunegap_components.image_names import STAGE_IMAGE
 
 from prunegap import __version__
 from prunegap.atomic import write_atomically
@@ -23,8 +24,6 @@ from prunegap_pipelines import LOCK
 
 if TYPE_CHECKING:
     from prunegap_pipelines.local_run import Carrier
-
-DEFAULT_IMAGE = f"prunegap/stage:{__version__}"
 
 
 def main() -> None:
@@ -48,7 +47,23 @@ def cli() -> None:
     prunegap-pipelines compile experiments/digits.yaml               a package for Kubeflow
     prunegap-pipelines run-local experiments/smoke.yaml              the same package here, a process a task
     prunegap-pipelines submit experiments/digits.yaml --host ADDRESS on a cluster
+    prunegap-pipelines components FOLDER                             the stages, for pipelines of your own
     """  # noqa: D301 - \b keeps click from wrapping the lines
+
+
+IMAGE_OPTIONS = [
+    click.option(
+        "--images", type=click.Path(path_type=Path), help=f"Image lock that a build wrote.  [default: {LOCK}, if there]"
+    ),
+    click.option("--image", help=f"Image of the stages, instead of a lock.  [default: {STAGE_IMAGE}]"),
+]
+
+
+def names_image(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say which image the stages have."""
+    for option in reversed(IMAGE_OPTIONS):
+        command = option(command)
+    return command
 
 
 def shapes_pipeline(command: Callable[..., None]) -> Callable[..., None]:
@@ -62,12 +77,7 @@ def shapes_pipeline(command: Callable[..., None]) -> Callable[..., None]:
             metavar="KEY=VALUE",
             help="Override a key, e.g. finetune.tolerance=0.02.",
         ),
-        click.option(
-            "--images",
-            type=click.Path(path_type=Path),
-            help=f"Image lock that a build wrote.  [default: {LOCK}, if there]",
-        ),
-        click.option("--image", help=f"Image of the stages, instead of a lock.  [default: {DEFAULT_IMAGE}]"),
+        *IMAGE_OPTIONS,
         click.option(
             "--resources", default="cpu", show_default=True, metavar="cpu|gpu|FILE.yaml", help="What the tasks get."
         ),
@@ -86,6 +96,18 @@ def compile_command(*, experiment: Path, output: Path | None, **shape: Any) -> N
     path = output or Path(f"{wanted.name}.pipeline.yaml")
     compile_to(path, wanted, _image(shape, for_cluster=True), shape["resources"])
     click.echo(path)
+
+
+@cli.command("components")
+@click.argument("folder", type=click.Path(path_type=Path))
+@names_image
+def components_command(*, folder: Path, **shape: Any) -> None:  # noqa: ANN401
+    """Write a component.yaml a stage into FOLDER, with your image, for pipelines of your own."""
+    from prunegap_components.generate import component_files, write
+
+    for path, text in component_files(_image(shape, for_cluster=True)):
+        write(folder / path, text)
+        click.echo(folder / path)
 
 
 @cli.command("run-local")
@@ -207,7 +229,5 @@ def _image(shape: dict[str, Any], *, for_cluster: bool) -> str:
         return shape["image"]
     path: Path | None = shape["images"]
     if path is None and not LOCK.exists():
-        return DEFAULT_IMAGE
-    lock = ImageLock.read(path or LOCK)
-    reference = lock.reference("stage")
-    return lock.images["stage"].tag if for_cluster and lock.images["stage"].digest is None else reference
+        return STAGE_IMAGE
+    return ImageLock.read(path or LOCK).reference("stage", for_cluster=for_cluster)
