@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from prunegap_components.image_names import STAGE_IMAGE
 
 from prunegap import __version__
 from prunegap.atomic import write_atomically
@@ -25,8 +26,6 @@ from prunegap_pipelines import LOCK
 if TYPE_CHECKING:
     from prunegap_pipelines.local_run import Carrier
     from prunegap_pipelines.package import Package
-
-DEFAULT_IMAGE = f"prunegap/stage:{__version__}"
 
 
 def main() -> None:
@@ -50,10 +49,17 @@ def cli() -> None:
     prunegap-pipelines compile experiments/digits.yaml               a package for Kubeflow
     prunegap-pipelines run-local experiments/smoke.yaml              the same package here, a process a task
     prunegap-pipelines submit experiments/digits.yaml --host ADDRESS on a cluster
+    prunegap-pipelines components FOLDER                             the stages, for pipelines of your own
     """  # noqa: D301 - \b keeps click from wrapping the lines
 
 
 FIXED = ("images", "image", "resources")
+IMAGE_OPTIONS = [
+    click.option(
+        "--images", type=click.Path(path_type=Path), help=f"Image lock that a build wrote.  [default: {LOCK}, if there]"
+    ),
+    click.option("--image", help=f"Image of the stages, instead of a lock.  [default: {STAGE_IMAGE}]"),
+]
 SHAPE = [
     click.option(
         "--set",
@@ -62,12 +68,7 @@ SHAPE = [
         metavar="KEY=VALUE",
         help="Override a key, e.g. finetune.tolerance=0.02.",
     ),
-    click.option(
-        "--images",
-        type=click.Path(path_type=Path),
-        help=f"Image lock that a build wrote.  [default: {LOCK}, if there]",
-    ),
-    click.option("--image", help=f"Image of the stages, instead of a lock.  [default: {DEFAULT_IMAGE}]"),
+    *IMAGE_OPTIONS,
     click.option("--resources", metavar="cpu|gpu|FILE.yaml", help="What the tasks get.  [default: cpu]"),
 ]
 CELLS = click.option(
@@ -75,6 +76,13 @@ CELLS = click.option(
     metavar="FILE|JSON",
     help="List of cells to run instead of the experiment's: seed, sparsity, tolerance, method, and more of finetune.",
 )
+
+
+def names_image(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say which image the stages have."""
+    for option in reversed(IMAGE_OPTIONS):
+        command = option(command)
+    return command
 
 
 def shapes_pipeline(command: Callable[..., None]) -> Callable[..., None]:
@@ -101,6 +109,18 @@ def compile_command(*, experiment: Path, output: Path | None, **shape: Any) -> N
     path = output or Path(f"{wanted.name}.pipeline.yaml")
     compile_to(path, wanted, _image(shape, for_cluster=True), shape["resources"] or "cpu")
     click.echo(path)
+
+
+@cli.command("components")
+@click.argument("folder", type=click.Path(path_type=Path))
+@names_image
+def components_command(*, folder: Path, **shape: Any) -> None:  # noqa: ANN401
+    """Write a component.yaml a stage into FOLDER, with your image, for pipelines of your own."""
+    from prunegap_components.generate import component_files, write
+
+    for path, text in component_files(_image(shape, for_cluster=True)):
+        write(folder / path, text)
+        click.echo(folder / path)
 
 
 @cli.command("run-local")
@@ -243,7 +263,5 @@ def _image(shape: Mapping[str, Any], *, for_cluster: bool) -> str:
         return shape["image"]
     path: Path | None = shape["images"]
     if path is None and not LOCK.exists():
-        return DEFAULT_IMAGE
-    lock = ImageLock.read(path or LOCK)
-    reference = lock.reference("stage")
-    return lock.images["stage"].tag if for_cluster and lock.images["stage"].digest is None else reference
+        return STAGE_IMAGE
+    return ImageLock.read(path or LOCK).reference("stage", for_cluster=for_cluster)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from docker.client import DockerClient
+from prunegap_components.image_names import LATEST_BUILD, LOCAL
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from prunegap import __version__
@@ -18,9 +19,7 @@ from prunegap.errors import UserError, did_you_mean
 from prunegap_pipelines.image_engine import DOCKERFILE, Show, build_target, engine_errors, push
 
 TARGETS = ("objectstore", "mlflow", "stage")
-LOCAL = "prunegap"
 DIRTY = "-dirty"
-LATEST_BUILD = "dev"  # on the engine that built it, never pushed: what docker/.env.example names
 TAG_LENGTH = 12
 REGISTRY = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 
@@ -66,12 +65,18 @@ class ImageLock(BaseModel):
         except OSError as error:
             raise UserError(f"{path}: the image lock cannot be written ({error.strerror}); choose another") from error
 
-    def reference(self, target: str) -> str:
-        """Return what to run or to compile with; :class:`UserError` if the lock has no such image."""
+    def reference(self, target: str, *, for_cluster: bool = False) -> str:
+        """Return what to run or to compile with; :class:`UserError` if the lock has no such image.
+
+        Args:
+            target: name of the image.
+            for_cluster: a name that others than the engine that built it can know: the tag of one that was not pushed.
+        """
         if target not in self.images:
             built = ", ".join(self.images)
             raise UserError(f"the image lock has no image '{target}', only {built}; build it with --target {target}")
-        return self.images[target].reference
+        image = self.images[target]
+        return image.tag if for_cluster and image.digest is None else image.reference
 
 
 def build_images(

@@ -114,7 +114,7 @@ def test_buildkit_builds_the_stage_with_torch_from_an_index_of_its_own(engine, c
         built = buildkit(checkout, "stage", tag, "--network", "host", "--build-arg", f"TORCH_INDEX={index}")
     assert built.returncode == 0, built.stderr
     script = "from importlib.metadata import distributions as d; print(*sorted(f'{x.name}=={x.version}' for x in d()))"
-    installed = engine.containers.run(tag, ["-c", script], entrypoint="python", remove=True).decode().split()
+    installed = engine.containers.run(tag, ["python", "-c", script], remove=True).decode().split()
     lines = {line.split(" ")[0] for line in kept.splitlines() if line.startswith(("click", "pillow", "typing"))}
     torch = {f"{name}=={version}+cpu" for name, version in locked.items()}
     assert {word.lower().replace("_", "-") for word in installed} == lines | torch | {"prunegap==0.1.0"}
@@ -209,6 +209,6 @@ def test_the_command_writes_the_lock_and_marks_a_tree_with_changes(engine, check
     lock = ImageLock.read(tmp_path / "lock.json")
     image = lock.images["objectstore"]
     assert lock.revision == f"{clean}-dirty"
-    assert image.tag == f"prunegap/objectstore:{clean[:12]}-dirty"
+    assert image.tag == f"localhost/prunegap/objectstore:{clean[:12]}-dirty"
     assert engine.images.get(image.tag).id == image.id == image.reference
     engine.images.remove(image.tag, noprune=True)

@@ -114,6 +114,8 @@ def run_task(stage: Stage[..., Any], task: TaskInput) -> None:
     params = validated(stage, given, lambda path: str(path[0]) if path else "")
     inputs = {port.name: _input(port, task.inputs) for port in stage.inputs}
     outputs = {port.name: _output(port.name, task.outputs) for port in stage.outputs}
+    for place in (*outputs.values(), task.output_file):
+        _require_writable(place)
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         click.echo("MLFLOW_TRACKING_URI is not set: the step is not tracked in MLflow", err=True)
     metrics = carry_out(stage, params, inputs, outputs, step=task.step or stage.name, tags=task.tags)
@@ -164,6 +166,16 @@ def _output(name: str, outputs: Mapping[str, Path]) -> Path:
     if name not in outputs:
         raise UserError(f"{name}: the task was given no place for this output; generate its component anew")
     return outputs[name]
+
+
+def _require_writable(place: Path) -> None:
+    """Refuse a folder of somebody else's before any work: kfp's DockerRunner mounts one of whoever started it."""
+    nearest = next(str(folder) for folder in place.parents if os.path.exists(folder))  # noqa: PTH110 - Path's may raise
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise UserError(
+            f"{nearest}: user {os.getuid()} of this container cannot write there; let it, or run the container as the "
+            "folder's owner (kfp: local.DockerRunner(user='UID:GID'))"
+        )
 
 
 def _filled(value: Any, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
