@@ -1,7 +1,7 @@
 """Make the artifact bucket: wait for the store, leave a bucket that is there alone, say plainly what a store refuses.
 
 Environment: ARTIFACT_BUCKET, AWS_ENDPOINT_URL_S3, AWS_DEFAULT_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
-and BUCKET_WAIT_SECONDS (default 300), how long a store that does not answer yet is waited for.
+and BUCKET_WAIT_SECONDS (default 600), how long a store that does not answer yet is waited for.
 """
 
 import contextlib
@@ -69,7 +69,7 @@ def main() -> str:
         Why there is no bucket; empty when there is one.
     """
     bucket, endpoint = os.environ["ARTIFACT_BUCKET"], os.environ["AWS_ENDPOINT_URL_S3"]
-    deadline = time.monotonic() + float(os.environ.get("BUCKET_WAIT_SECONDS", "300"))
+    deadline = time.monotonic() + float(os.environ.get("BUCKET_WAIT_SECONDS", "600"))
     done, trouble, waiting_helps = attempt(bucket)
     while waiting_helps and time.monotonic() < deadline:
         time.sleep(2)
