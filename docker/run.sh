@@ -23,7 +23,7 @@ serving() {
     last=$(($(date +%s) + patience)) restarts=$(look "$container" '{{.RestartCount}}')
     while :; do
       case $(look "$container" "$health") in "running healthy" | running) break ;; exited* | dead*) return 1 ;; esac
-      [ "$(date +%s)" -lt "$last" ] && [ $(($(look "$container" '{{.RestartCount}}') - restarts)) -lt 3 ] || return
+      [ "$(date +%s)" -lt "$last" ] && [ $(($(look "$container" '{{.RestartCount}}') - restarts)) -lt 2 ] || return
       sleep 1
     done
   done

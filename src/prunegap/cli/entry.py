@@ -199,6 +199,7 @@ def terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
 def enter(command: click.Command = cli) -> None:
     """Run a command line; what a user can put right is one line and exit code 1, never a traceback."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    logging.getLogger("prunegap").setLevel(logging.INFO)
     logging.addLevelName(logging.WARNING, "warning")
     logging.addLevelName(logging.INFO, "info")
     signal.signal(signal.SIGTERM, terminate)

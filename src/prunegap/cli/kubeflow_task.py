@@ -5,7 +5,6 @@ Back goes an executor output: the artifacts' metadata, and as metadata of ``metr
 """
 
 import json
-import logging
 import math
 import os
 import re
@@ -41,7 +40,6 @@ MOUNTS = {"gs://": "/gcs/", "minio://": "/minio/", "s3://": "/s3/"}
 @click.argument("executor_input", metavar="EXECUTOR_INPUT")
 def kubeflow_task(stage: str, executor_input: str) -> None:
     """Carry out a stage as Kubeflow's executor input says (the {{$}} of a container component)."""
-    logging.getLogger("prunegap").setLevel(logging.INFO)
     run_task(next(one for one in STAGES if one.name == stage), TaskInput.parse(executor_input))
 
 
