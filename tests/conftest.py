@@ -65,8 +65,9 @@ def engine():
 
 @pytest.fixture(scope="session")
 def images(engine, tmp_path_factory: pytest.TempPathFactory):
-    """Return the lock of every image of this checkout, built once."""
+    """Yield the lock of every image of this checkout, built once under names of their own, which go at the end."""
     from engine import built_images
     from shared import shared_folder
 
-    return built_images(engine, shared_folder(tmp_path_factory) / "images")
+    with built_images(engine, shared_folder(tmp_path_factory) / "images") as lock:
+        yield lock

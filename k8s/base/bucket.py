@@ -1,7 +1,7 @@
 """Make the buckets: wait for the store, leave a bucket that is there alone, say plainly what a store refuses.
 
 Environment: ARTIFACT_BUCKET, DATA_BUCKET (optional), AWS_ENDPOINT_URL_S3, AWS_DEFAULT_REGION, AWS_ACCESS_KEY_ID,
-AWS_SECRET_ACCESS_KEY, and BUCKET_WAIT_SECONDS (default 300), how long a store that does not answer yet is waited for.
+AWS_SECRET_ACCESS_KEY, and BUCKET_WAIT_SECONDS (default 600), how long a store that does not answer yet is waited for.
 """
 
 import contextlib
@@ -81,7 +81,7 @@ def main() -> str:
     Returns:
         Why there is no bucket; empty when there is every one.
     """
-    deadline = time.monotonic() + float(os.environ.get("BUCKET_WAIT_SECONDS", "300"))
+    deadline = time.monotonic() + float(os.environ.get("BUCKET_WAIT_SECONDS", "600"))
     buckets = [os.environ["ARTIFACT_BUCKET"], os.environ.get("DATA_BUCKET", "")]
     return next((trouble for bucket in buckets if bucket and (trouble := wait_for(bucket, deadline))), "")
 

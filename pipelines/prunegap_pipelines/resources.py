@@ -52,8 +52,11 @@ class Resources(BaseModel):
     timeout_hours: float = Field(default=12.0, gt=0, description="Time after which a stage is stopped.")
     retries: int = Field(default=2, ge=0, description="Times a failed stage is tried again; it resumes.")
     backoff_seconds: int = Field(default=30, ge=0, description="Wait before the first retry; doubles each time.")
-    seeds_at_a_time: int = Field(
-        default=0, ge=0, description="Seeds that run at once; 0: as many as there is room for."
+    prunings_at_a_time: int = Field(
+        default=0,
+        ge=0,
+        description="Pruned models that are made and fine-tuned at once (with dense_seeds: per_seed, seeds); 0: as "
+        "many as there is room for.",
     )
     data_claim: str = Field(default="prunegap-data", description="Claim mounted at /data; empty: none.")
     checkpoint_claim: str = Field(default="prunegap-checkpoints", description="Claim for checkpoints; empty: none.")

@@ -6,7 +6,7 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,15 +67,21 @@ class Target:
         return api.healthz_service_get_healthz()
 
 
-def submit(client: kfp.Client, target: Target, package: Path, *, experiment: str, name: str) -> str:
-    """Start a run of a package with its own defaults; return its id.
+def submit(
+    client: kfp.Client, target: Target, package: Path, arguments: Mapping[str, Any], *, experiment: str, name: str
+) -> str:
+    """Start a run of a package with these arguments, and its own defaults for the others; return its id.
 
     Raises:
         UserError: what the server refuses.
     """
     with plain_errors(target), contextlib.redirect_stdout(io.StringIO()):
         run: Any = client.create_run_from_pipeline_package(
-            str(package), run_name=name, experiment_name=experiment, namespace=target.namespace or None
+            str(package),
+            arguments=dict(arguments),
+            run_name=name,
+            experiment_name=experiment,
+            namespace=target.namespace or None,
         )
     return run.run_id
 

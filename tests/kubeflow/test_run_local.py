@@ -14,6 +14,7 @@ from walk import BIN, ROOT
 
 STEPS = {
     "open-run",
+    "plan-cells",
     "prepare_data",
     "acquire_dense",
     "measure_baseline",
@@ -85,7 +86,7 @@ def test_every_task_tells_kubeflow_its_artifacts_metrics_and_pages(smoke):
     metrics = evaluated["metrics"]["artifacts"][0]["metadata"]
     assert {"train/max_psi", "test/accuracy", "test/feasible"} <= set(metrics)
     assert len(metrics) <= 64
-    table = (run / "for-loop-2-iteration-1/evaluate/groups").read_text()
+    table = (run / "for-loop-2-iteration-1/for-loop-3-iteration-1/evaluate/groups").read_text()
     assert table.startswith("## train\n")
     assert table.count("| 9 |") == 3
     assert (run / "prepare-data/log.txt").read_text().startswith("MLFLOW_TRACKING_URI is not set")
@@ -95,9 +96,9 @@ def test_every_task_tells_kubeflow_its_artifacts_metrics_and_pages(smoke):
 def test_an_unchanged_task_is_not_run_again_and_a_changed_one_is_with_what_follows(smoke, program):
     folder, _ = smoke
     again = program(*SMOKE, "--folder", folder, "--cache")
-    assert (again.code, again.done) == (0, ["open-run", "close-run"]), again.err
+    assert (again.code, again.done) == (0, ["open-run", "plan-cells", "close-run"]), again.err
     changed = program(*SMOKE, "--folder", folder, "--cache", "--set", "evaluate.dataset_name=ten digits")
-    steps = {step for step in STEPS if step.startswith("evaluate")} | {"compare", "open-run", "close-run"}
+    steps = {step for step in STEPS if step.startswith("evaluate")} | {"compare", "open-run", "plan-cells", "close-run"}
     assert (changed.code, set(changed.done)) == (0, steps), changed.err
     assert "ten digits" in changed.out
 

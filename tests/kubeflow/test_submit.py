@@ -55,7 +55,7 @@ def test_a_submission_sends_the_whole_pipeline_and_prints_both_links(program, ap
     assert (run["display_name"], run["experiment_id"]) == ("first", "e-1")
     sent = run["pipeline_spec"]
     spec = json_format.ParseDict(sent["pipeline_spec"], messages.PipelineSpec())
-    assert {"seeds", "prune_gmp_epochs", "ceag_dual_step_size"} <= set(spec.root.input_definitions.parameters)
+    assert {"cells", "prune_gmp_epochs", "finetune_dual_step_size"} <= set(spec.root.input_definitions.parameters)
     images = {one["container"]["image"] for one in sent["pipeline_spec"]["deploymentSpec"]["executors"].values()}
     assert images == {DIGEST}
     assert "secretAsEnv" in json.dumps(sent["platform_spec"])

@@ -21,6 +21,7 @@ from prunegap.artifacts.evaluation import load_evaluations
 from prunegap.artifacts.manifest import check, write_json
 from prunegap.cli.close_run import close_run
 from prunegap.cli.experiment_file import read_experiment
+from prunegap.cli.kubeflow_plan import each_item, plan_cells
 from prunegap.cli.kubeflow_task import kubeflow_task
 from prunegap.cli.open_run import open_run
 from prunegap.cli.stage_command import stage_command
@@ -126,6 +127,8 @@ def upload(workspace: Path) -> None:
 for _stage in STAGES:
     cli.add_command(stage_command(_stage))
 cli.add_command(kubeflow_task)
+cli.add_command(plan_cells)
+cli.add_command(each_item)
 cli.add_command(open_run)
 cli.add_command(close_run)
 
@@ -199,6 +202,7 @@ def terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
 def enter(command: click.Command = cli) -> None:
     """Run a command line; what a user can put right is one line and exit code 1, never a traceback."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    logging.getLogger("prunegap").setLevel(logging.INFO)
     logging.addLevelName(logging.WARNING, "warning")
     logging.addLevelName(logging.INFO, "info")
     signal.signal(signal.SIGTERM, terminate)

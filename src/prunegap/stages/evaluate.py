@@ -57,6 +57,7 @@ def evaluate(
             )
             for name, split in data.splits.items()
         },
+        layers=trained_by.pruning.layers,
         outcomes=outcomes,
     )
     return replace(evaluation, table=groups_markdown(evaluation))
