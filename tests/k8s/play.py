@@ -26,7 +26,7 @@ import boto3
 from botocore.config import Config
 from k8s.manifests import FOLDER, Document, build, copy_with_secrets, named, settings_of, with_component, workloads
 from k8s.played import OBJECTSTORE, SERVERS, Played, claim_of
-from k8s.podman import NotAsTheManifestSaysError, Podman
+from k8s.podman import NotAsTheManifestSaysError, Podman, in_podman
 
 NETWORK, SUBNET = "prunegap-play", "10.97.0.0/24"
 SEAWEEDFS, POSTGRES, POSTGRES_AS_999 = "chrislusf/seaweedfs:4.48", "postgres:15-bookworm", "prunegap-play/postgres:999"
@@ -58,14 +58,14 @@ def images(podman: Podman) -> dict[str, str]:
     store = SEAWEEDFS if has(SEAWEEDFS) else OBJECTSTORE
     tag = "0.1.0"
     known = {
-        f"prunegap/mlflow:{tag}": os.environ.get("MLFLOW_IMAGE", "prunegap/mlflow:dev"),
-        f"prunegap/stage:{tag}": os.environ.get("STAGE_IMAGE", "prunegap/stage:dev"),
+        f"prunegap/mlflow:{tag}": os.environ.get("MLFLOW_IMAGE", "localhost/prunegap/mlflow:dev"),
+        f"prunegap/stage:{tag}": os.environ.get("STAGE_IMAGE", "localhost/prunegap/stage:dev"),
         POSTGRES: POSTGRES_AS_999,
         SEAWEEDFS: store,
     }
     for image in known.values():
         podman.take_image(image)
-    return {name: f"localhost/{image}" for name, image in known.items()}
+    return {name: in_podman(image) for name, image in known.items()}
 
 
 @contextmanager
@@ -95,7 +95,7 @@ def played(network: str = NETWORK, subnet: str = SUBNET) -> Generator[tuple[Play
             documents,
             {name: str(next(hosts)) for name in (*SERVERS, *JOBS)},
             {},
-            f"localhost/{POSTGRES_AS_999}",
+            in_podman(POSTGRES_AS_999),
         )
         try:
             cluster.images.update(images(podman))

@@ -12,7 +12,7 @@ from typing import Any
 from k8s.manifests import PLATFORM_NAMESPACE, Document, settings_of, workloads
 from k8s.podman import NotAsTheManifestSaysError, Podman
 
-OBJECTSTORE = os.environ.get("OBJECTSTORE_IMAGE", "prunegap/objectstore:dev")
+OBJECTSTORE = os.environ.get("OBJECTSTORE_IMAGE", "localhost/prunegap/objectstore:dev")
 VARIABLE = re.compile(r"\$\((\w+)\)")
 REFERENCES = ("configMapRef", "configMapKeyRef", "secretKeyRef", "configMap")
 NAMES = dict.fromkeys(REFERENCES, "name") | {"persistentVolumeClaim": "claimName"}

@@ -31,6 +31,11 @@ def available() -> bool:
     return shutil.which("podman") is not None and shutil.which("docker") is not None and os.geteuid() == 0
 
 
+def in_podman(image: str) -> str:
+    """How podman names an image of Docker's that is from no registry."""
+    return image if image.startswith("localhost/") else f"localhost/{image}"
+
+
 @dataclass(frozen=True)
 class Podman:
     """One network and what was played on it."""
@@ -85,7 +90,7 @@ class Podman:
             ["docker", "image", "inspect", "--format", "{{.Id}}", name], capture_output=True, text=True, check=True
         ).stdout.strip()
         if self("image", "inspect", "--format", "{{.Id}}", wanted, check=False).strip():
-            self("tag", wanted, f"localhost/{name}")
+            self("tag", wanted, in_podman(name))
             return
         with subprocess.Popen(["docker", "save", name], stdout=subprocess.PIPE) as saving:
             environment = {**os.environ, "CONTAINERS_CONF": str(self.settings)}
