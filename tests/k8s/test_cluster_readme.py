@@ -1,4 +1,4 @@
-"""The commands of k8s/README.md that need no cluster, run as written up to what they hand to `kubectl apply`."""
+"""The commands of the pages in k8s that need no cluster, run as written up to what they hand to `kubectl apply`."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import pytest
 import yaml
 from k8s.manifests import FOLDER, KUBECTL, build, copy_with_secrets, workloads
 
-README = (FOLDER / "README.md").read_text()
+README = "\n".join(path.read_text() for path in sorted(FOLDER.rglob("README.md")))
 DIGEST = "registry.example:5000/prunegap/{}@sha256:" + "ab" * 32
 TAG = "prunegap/{}:0123456789ab"
 
@@ -97,17 +97,29 @@ def test_every_folder_is_in_the_readmes_table() -> None:
     assert folders <= set(re.findall(r"^\| `([\w/-]+)` \|", README, re.MULTILINE))
 
 
-def test_a_job_is_made_from_its_template_with_what_the_readme_sets(tmp_path: Path) -> None:
-    (line,) = [line for block in blocks() for line in block.splitlines() if "kubectl set env --local" in line]
+SETTING = [line for block in blocks() for line in block.splitlines() if "kubectl set env --local" in line]
+
+
+@pytest.mark.parametrize("line", SETTING, ids=lambda line: re.findall(r"cronjob/(\S+)", line)[0])
+def test_a_job_is_made_from_its_template_with_what_the_pages_set(tmp_path: Path, line: str) -> None:
+    (name,) = re.findall(r"--from=cronjob/(\S+)", line)
     setting = line.split(" | ")[1].removeprefix("kubectl ")
-    (template,) = [d for d in build(FOLDER / "pipelines") if d["metadata"]["name"] == "load-data"]
+    documents = [*build(FOLDER / "pipelines"), *build(FOLDER / "base")]
+    (template,) = [one for one in documents if (one["kind"], one["metadata"]["name"]) == ("CronJob", name)]
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "x"}, **template["spec"]["jobTemplate"]}
     (tmp_path / "job.yaml").write_text(yaml.safe_dump(job))
-    made = yaml.safe_load(run(f"kubectl {setting} < job.yaml", tmp_path))
-    (container,) = made["spec"]["template"]["spec"]["containers"]
-    given = {variable["name"]: variable.get("value") for variable in container["env"]}
-    assert (given["SOURCE"], given["TARGET"]) == ("s3://data/faces", "faces")
-    assert "/data/faces" in README
+    changed = re.sub(r"=(latest|faces)\b", "=another", setting)
+    pod = yaml.safe_load(run(f"kubectl {changed} < job.yaml", tmp_path))["spec"]["template"]["spec"]
+    wanted = dict(re.findall(r"([A-Z]+)=(\S+)", changed))
+    assert wanted
+    for container in (*pod["containers"], *pod.get("initContainers", [])):
+        given = {variable["name"]: variable.get("value") for variable in container["env"]}
+        assert wanted.items() <= given.items(), container["name"]
+
+
+def test_data_are_loaded_where_the_page_says() -> None:
+    assert "TARGET=faces" in README
+    assert "`/data/faces`" in README
 
 
 @pytest.mark.parametrize(
