@@ -123,15 +123,18 @@ def main() -> str:
         Why it was not done; empty when it was.
     """
     backups, bucket = Path(os.environ["BACKUPS"]), os.environ["ARTIFACT_BUCKET"]
-    s3 = boto3.client("s3")
+    keep = os.environ.get("KEEP", "7")
+    if not keep.lstrip("-").isdigit():
+        return f"KEEP must be a number of backups, got {keep!r}"
     try:
+        s3 = boto3.client("s3")
         if sys.argv[1:] == ["save"]:
-            done = save(s3, bucket, backups, max(int(os.environ.get("KEEP", "7")), 1))
+            done = save(s3, bucket, backups, max(int(keep), 1))
         elif sys.argv[1:] == ["restore"]:
             done = restore(s3, bucket, backups / (os.environ.get("BACKUP") or LATEST))
         else:
             return "usage: objects.py save | restore"
-    except (CannotGoOnError, OSError, exceptions.BotoCoreError, exceptions.ClientError) as trouble:
+    except (CannotGoOnError, OSError, ValueError, exceptions.BotoCoreError, exceptions.ClientError) as trouble:
         return f"bucket {bucket}: {trouble}"
     sys.stdout.write(done + "\n")
     return ""

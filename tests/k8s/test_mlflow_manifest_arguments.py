@@ -3,12 +3,14 @@
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -59,8 +61,13 @@ def documents(request: pytest.FixtureRequest, built: Built) -> list[Document]:
 
 
 @pytest.fixture(scope="module")
-def port(documents: list[Document], tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    folder: Path = tmp_path_factory.mktemp("mlflow")
+def folder(documents: list[Document], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    assert documents
+    return tmp_path_factory.mktemp("mlflow")
+
+
+@pytest.fixture(scope="module")
+def port(documents: list[Document], folder: Path) -> Iterator[int]:
     number = free_port()
     here = {
         "--host": "127.0.0.1",
@@ -116,3 +123,16 @@ def test_the_address_that_people_open_may_change_things_and_no_other(port: int, 
     public = {f"https://{rule['host']}" for one in way.values() for rule in one["spec"]["rules"]}
     assert public <= set(settings["ALLOWED_ORIGINS"].split(","))
     assert all(posted(port, origin.removeprefix("https://"), origin) == 200 for origin in public)
+
+
+def test_with_its_database_gone_the_server_is_alive_and_not_ready(
+    port: int, folder: Path, documents: list[Document]
+) -> None:
+    """The last of the module: the server is of no use after it."""
+    with closing(sqlite3.connect(folder / "m.db")) as database:
+        database.execute("alter table experiments rename to gone")
+        database.commit()
+    asked = probes(documents)
+    assert status(port, asked["livenessProbe"]["path"], "10.0.0.7:5000") == 200
+    ready = asked["readinessProbe"]
+    assert status(port, ready["path"], ready["httpHeaders"][0]["value"]) >= 500
