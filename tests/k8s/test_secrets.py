@@ -142,6 +142,10 @@ def test_the_pipelines_hold_keys_that_read_data_and_nothing_else(built: Built) -
         if "valueFrom" in one
         for name in [one["name"]]
     }
+    (config,) = [word.removeprefix("-s3.config=") for word in container["args"] if word.startswith("-s3.config=")]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    (volume,) = [one["name"] for one in store.pod["volumes"] if "configMap" in one]
+    assert config == f"{mounts[volume]}/identities.json"
     for one in identities:
         (pair,) = one["credentials"]
         secret = {"platform": "prunegap-s3", "data": "prunegap-data-s3"}[one["name"]]
