@@ -5,9 +5,8 @@ from pathlib import Path
 
 import boto3
 import pytest
-from compose.project import Project, tool
+from compose.project import Project, generated, running
 from pipeline.workspaces import write_experiment
-from prunegap_components.compose import compose_file
 from prunegap_pipelines.images import ImageLock
 from tracking.mlflow_view import View
 
@@ -23,32 +22,17 @@ STEPS = [
 ]
 
 
-def generated(folder: Path, **changes) -> Path:
-    """Write an experiment and its compose file, as a user does."""
-    folder.mkdir(exist_ok=True)
-    path, output = write_experiment(folder, **({"methods": METHODS} | changes)), folder / "compose.yaml"
-    output.write_text(compose_file(path, output))
-    return output
-
-
 @pytest.fixture(scope="module")
 def project(images: ImageLock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """Servers and volumes of their own, removed at the end whatever happened."""
-    tool()
-    folder = tmp_path_factory.mktemp("compose")
-    folder.chmod(0o755)  # the containers' user reads the experiments in it
-    project = Project({target: image.tag for target, image in images.images.items()}, folder)
-    try:
+    """Servers and volumes of their own."""
+    with running(images, tmp_path_factory.mktemp("compose")) as project:
         yield project
-    finally:
-        left = project.compose("down", "--volumes", "--remove-orphans", "--timeout", "3")
-        assert left.returncode == 0, left.stderr
 
 
 @pytest.fixture(scope="module")
 def tiny(project: Project) -> Path:
     """The compose file of a run that is finished."""
-    file = generated(project.experiments / "tiny")
+    file = generated(project.experiments / "tiny", methods=METHODS)
     ended = project.run(file)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert ended.stderr.splitlines()[-1] == "MLflow's run of 'tiny' is FINISHED"

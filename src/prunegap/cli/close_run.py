@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
@@ -23,15 +24,22 @@ STATUSES = {
 """MLflow's status by what MLflow and Kubeflow call it."""
 
 
+workspace_option = click.option(
+    "--workspace", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the run's steps, where there is one."
+)
+
+
 @click.command("close-run")
 @click.argument("status", metavar="STATUS")
-def close_run(status: str) -> None:
+@workspace_option
+def close_run(status: str, workspace: Path | None) -> None:
     """Close the MLflow run of a pipeline run: FINISHED, FAILED, KILLED, or what Kubeflow tells an exit handler.
 
-    PRUNEGAP_PIPELINE_RUN or KFP_RUN_ID says which one, MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME where.
+    PRUNEGAP_PIPELINE_RUN or KFP_RUN_ID says which one, MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME where. With a
+    workspace, what MLflow lacks of its steps is sent first.
     """
     outcome = Outcome.parse(status)
-    click.echo(close_pipeline_run(outcome.status, outcome.error), err=True)
+    click.echo(close_pipeline_run(outcome.status, outcome.error, workspace), err=True)
 
 
 @dataclass(frozen=True)
