@@ -13,6 +13,7 @@ from prunegap.tracking.environment import (
     pipeline_run_id,
     pipeline_run_name,
 )
+from prunegap.tracking.final_status import by_last_stage
 from prunegap.tracking.mlflow_client import check_server, connect
 from prunegap.tracking.mlflow_runs import MAX_VALUE, PARENT_TAG, PIPELINE_RUN_TAG
 from prunegap.tracking.pipeline_run import (
@@ -24,7 +25,7 @@ from prunegap.tracking.pipeline_run import (
     open_parent,
 )
 from prunegap.tracking.reasons import reason
-from prunegap.tracking.tracked_step import KILLED, RUNNING
+from prunegap.tracking.tracked_step import FAILED, KILLED, RUNNING
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -46,7 +47,7 @@ def close_pipeline_run(status: str, error: str = "") -> str:
     """Close the parent run that the environment names, and the nested runs that dead containers left open.
 
     Args:
-        status: ``FINISHED``, ``FAILED`` or ``KILLED``.
+        status: ``FINISHED``, ``FAILED`` or ``KILLED``; empty: FINISHED if compare is done, else FAILED.
         error: why it failed; kept as a tag of the parent.
 
     Returns:
@@ -93,15 +94,21 @@ def _close(client: "MlflowClient", pipeline_run: str, status: str, error: str) -
     if parent is None:
         return f"nothing to close: MLflow has no run of '{pipeline_run}' in experiment '{experiment_name()}'"
     _adopt(client, parent, steps)
+    why = ""
+    if not status:
+        status, why = by_last_stage(steps)
+        error = error or (f"nobody told how the run ended, and {why}" if status == FAILED else "")
     left_open = [run for run in steps if run.info.status == RUNNING]
     for run in left_open:
         client.set_terminated(run.info.run_id, KILLED)
     if error:
         client.set_tag(parent.info.run_id, ERROR_TAG, error[:MAX_VALUE])
+    elif ERROR_TAG in parent.data.tags:
+        client.delete_tag(parent.info.run_id, ERROR_TAG)  # of an earlier try
     if left_open or parent.info.status != status:
         client.set_terminated(parent.info.run_id, status)
     left = f"; steps that were left open and are now KILLED: {len(left_open)}" if left_open else ""
-    return f"MLflow's run of '{pipeline_run}' is {status}{left}"
+    return f"MLflow's run of '{pipeline_run}' is {status}{f', for {why}' if why else ''}{left}"
 
 
 def _steps(client: "MlflowClient", experiment_id: str, pipeline_run: str) -> "list[Run]":
