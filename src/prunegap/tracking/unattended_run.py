@@ -15,6 +15,7 @@ from prunegap.tracking.environment import (
     pipeline_run_id,
     pipeline_run_name,
 )
+from prunegap.tracking.final_status import by_last_stage
 from prunegap.tracking.mlflow_client import check_server, connect
 from prunegap.tracking.mlflow_runs import MAX_VALUE, PARENT_TAG, PIPELINE_RUN_TAG
 from prunegap.tracking.pipeline_run import (
@@ -26,7 +27,7 @@ from prunegap.tracking.pipeline_run import (
     open_parent,
 )
 from prunegap.tracking.reasons import reason
-from prunegap.tracking.tracked_step import FINISHED, KILLED, RUNNING
+from prunegap.tracking.tracked_step import FAILED, FINISHED, KILLED, RUNNING
 from prunegap.tracking.tracker import print_warning
 from prunegap.tracking.upload import send_missing
 from prunegap.tracking.workspace_run import containers_run, read_workspace_run, write_workspace_run
@@ -55,17 +56,17 @@ def close_pipeline_run(status: str, error: str = "", workspace: Path | None = No
     """Close the parent run that the environment names, and the nested runs that dead containers left open.
 
     Args:
-        status: ``FINISHED``, ``FAILED`` or ``KILLED``.
+        status: ``FINISHED``, ``FAILED`` or ``KILLED``; empty: FINISHED if compare is done, else FAILED.
         error: why it failed; kept as a tag of the parent.
         workspace: folder of the run's steps: what MLflow lacks of them is sent first; None where there is none.
 
     Returns:
         One line that says what was done, or why nothing was: tracking never fails a run.
     """
-    _note(workspace, status)
+    _note(workspace, status or RUNNING)
 
     def close(client: "MlflowClient", pipeline_run: str) -> str:
-        sent = _complete(client, pipeline_run, status, workspace) if workspace else 0
+        sent = _complete(client, pipeline_run, status or RUNNING, workspace) if workspace else 0
         return _close(client, pipeline_run, status, error) + (
             f"; steps of which MLflow lacked something: {sent}" if sent else ""
         )
@@ -132,12 +133,18 @@ def _close(client: "MlflowClient", pipeline_run: str, status: str, error: str) -
     if parent is None:
         return f"nothing to close: MLflow has no run of '{pipeline_run}' in experiment '{experiment_name()}'"
     _adopt(client, parent, steps)
+    why = ""
+    if not status:
+        status, why = by_last_stage(steps)
+        error = error or (f"nobody told how the run ended, and {why}" if status == FAILED else "")
     left_open = [run for run in steps if run.info.status == RUNNING]
     left_as = FINISHED if status == FINISHED else KILLED  # a run that came to its end has no step that did not
     for run in left_open:
         client.set_terminated(run.info.run_id, left_as)
     if error:
         client.set_tag(parent.info.run_id, ERROR_TAG, error[:MAX_VALUE])
+    elif ERROR_TAG in parent.data.tags:
+        client.delete_tag(parent.info.run_id, ERROR_TAG)  # of an earlier try
     if left_open or parent.info.status != status:
         client.set_terminated(parent.info.run_id, status)
     left = f"; steps that were left open and are now {left_as}: {len(left_open)}" if left_open else ""
