@@ -17,6 +17,7 @@ from prunegap.tracking.environment import (
     pipeline_run_id,
     pipeline_run_name,
 )
+from prunegap.tracking.links import run_page
 from prunegap.tracking.mlflow_client import check_server, connect
 from prunegap.tracking.mlflow_runs import PIPELINE_RUN_TAG
 from prunegap.tracking.names import flatten
@@ -104,6 +105,15 @@ class TrackingSession:
             return
         if self._down:
             self._warn(f"tracking at {without_password(self.uri)} answers again and was sent what it had missed")
+
+    @property
+    def page(self) -> str:
+        """The run's page in a server's MLflow, or how to get one; empty where nothing is tracked."""
+        if self._run is None or self._run.parent is None:
+            return ""
+        if self.uri.startswith("http"):
+            return run_page(self.uri, self._run.experiment_id, self._run.parent)
+        return f"prunegap ui {self._workspace}"
 
     @contextmanager
     def step(
