@@ -127,8 +127,8 @@ def test_a_failed_stage_fails_the_run_says_why_and_its_mlflow_run_is_closed(prog
     assert "close-run: done" in ended.lines, "the exit handler runs after a failure too"
     seen = View(server.uri, "broken")
     assert seen.parent().info.status == "FAILED"
-    assert {run.info.run_name: run.info.status for run in seen.runs()} == {
-        seen.parent().info.run_name: "FAILED",
+    assert {run.data.tags.get("prunegap.step", "pipeline"): run.info.status for run in seen.runs()} == {
+        "pipeline": "FAILED",
         "prepare_data": "FAILED",
     }, "three tries are one run"
 

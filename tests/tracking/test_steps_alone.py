@@ -19,7 +19,11 @@ def test_a_step_in_a_container_logs_to_the_run_it_is_given(server, open_session,
     with stage_tracker(tmp_path / "step", NAME, {"lr": 1}, TAGS) as tracker:
         tracker.log_metrics({"accuracy": 0.5})
     (run,) = view(server.uri).runs()
-    assert (run.info.run_id, run.data.metrics, run.data.params) == (given, {"accuracy": 0.5}, {"lr": "1"})
+    assert (run.info.run_id, run.data.metrics, run.data.params) == (
+        given,
+        {"accuracy": 0.5},
+        {"lr": "1", "method": "ceag", "seed": "0", "sparsity": "0.9"},
+    )
 
 
 @pytest.fixture
@@ -104,7 +108,8 @@ def test_a_step_that_began_without_its_server_is_told_whole_if_it_is_there_at_th
         tracker.log_metrics({"accuracy": 0.5})
         mortal_server.start()
     step = view(mortal_server.uri).step(NAME)
-    assert (step.info.status, step.data.metrics, step.data.params) == ("FINISHED", {"accuracy": 0.5}, {"lr": "1"})
+    assert (step.info.status, step.data.metrics) == ("FINISHED", {"accuracy": 0.5})
+    assert step.data.params == {"lr": "1", "method": "ceag", "seed": "0", "sparsity": "0.9"}
     assert len(said) == 1
 
 

@@ -93,6 +93,8 @@ def run(
     except KeyboardInterrupt as stop:
         raise click.exceptions.Abort(STOPPED if redo_from is None else f"{STOPPED_REDOING} {redo_from}") from stop
     show_workspace(folder)
+    if session.page:
+        click.echo(f"MLflow: {session.page}")
 
 
 @cli.command()

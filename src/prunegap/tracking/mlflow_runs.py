@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from prunegap.tracking.inputs import dataset_input
 from prunegap.tracking.mlflow_model import sent_model
-from prunegap.tracking.names import MetricNames, slug
+from prunegap.tracking.names import MetricNames, settings_of, slug
 from prunegap.tracking.tracked_step import RUNNING, Step
 from prunegap.tracking.tracker import MAX_BATCH, Point
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+NAME_TAG = "mlflow.runName"
 PARENT_TAG = "mlflow.parentRunId"
 PIPELINE_RUN_TAG = "prunegap.pipeline_run"
 STAGE_TAG = "prunegap.stage"
@@ -50,7 +51,9 @@ class MlflowStepRun:
         from mlflow.entities import Param
 
         keys = MetricNames()
-        said = {keys.slug(key): value[:MAX_VALUE] for key, value in step.parameters.items()}
+        # MLflow's pages group by parameters, not by tags; what is both is one.
+        named = {**settings_of(step.tags), **step.parameters}
+        said = {keys.slug(key): value[:MAX_VALUE] for key, value in named.items()}
         known: Mapping[str, str] = run.data.params
         # MLflow refuses a second value of a parameter: the run keeps its first, a tag tells the latest.
         changed = {f"{CHANGED_TAG}.{key}": said[key] for key in said if known.get(key, said[key]) != said[key]}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from prunegap.errors import UserError
 from prunegap.tracking.addresses import ARTIFACTS, default_uri, without_password, workspace_uri
 from prunegap.tracking.environment import pipeline_run_id
+from prunegap.tracking.links import run_page
 from prunegap.tracking.mlflow_client import check_server, connect
 from prunegap.tracking.mlflow_runs import PIPELINE_RUN_TAG, MlflowStepRun
 from prunegap.tracking.pipeline_run import PipelineRun, find_experiment, kubeflow_tags, open_parent, resume
@@ -110,6 +111,15 @@ class TrackingSession:
             return
         if self._down:
             self._warn(f"tracking at {without_password(self.uri)} answers again and was sent what it had missed")
+
+    @property
+    def page(self) -> str:
+        """The run's page in a server's MLflow, or how to get one; empty where nothing is tracked."""
+        if self._run is None or self._run.parent is None:
+            return ""
+        if self.uri.startswith("http"):
+            return run_page(self.uri, self._run.experiment_id, self._run.parent)
+        return f"prunegap ui {self._workspace}"
 
     @contextmanager
     def step(

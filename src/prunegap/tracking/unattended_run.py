@@ -16,6 +16,7 @@ from prunegap.tracking.environment import (
     pipeline_run_name,
 )
 from prunegap.tracking.final_status import by_last_stage
+from prunegap.tracking.links import PAGES_VARIABLE, run_page
 from prunegap.tracking.mlflow_client import check_server, connect
 from prunegap.tracking.mlflow_runs import MAX_VALUE, PARENT_TAG, PIPELINE_RUN_TAG
 from prunegap.tracking.pipeline_run import (
@@ -148,7 +149,13 @@ def _close(client: "MlflowClient", pipeline_run: str, status: str, error: str) -
     if left_open or parent.info.status != status:
         client.set_terminated(parent.info.run_id, status)
     left = f"; steps that were left open and are now {left_as}: {len(left_open)}" if left_open else ""
-    return f"MLflow's run of '{pipeline_run}' is {status}{left}"
+    return f"MLflow's run of '{pipeline_run}' is {status}{left}{_page(parent)}"
+
+
+def _page(parent: "Run") -> str:
+    """Return the run's page, where a browser's way to the server is known: the address in here may be none."""
+    known = os.environ.get(PAGES_VARIABLE)
+    return f": {run_page(known, parent.info.experiment_id, parent.info.run_id)}" if known else ""
 
 
 def _steps(client: "MlflowClient", experiment_id: str, pipeline_run: str) -> "list[Run]":
