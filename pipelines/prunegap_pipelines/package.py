@@ -62,8 +62,11 @@ class Package:
         """
         if cells is None:
             return {}
-        listed = _read_cells(cells)
-        checked_cells({**self._checked_with, CELLS: listed})
+        where, listed = _read_cells(cells)
+        try:
+            checked_cells({**self._checked_with, CELLS: listed})
+        except UserError as error:
+            raise UserError("\n".join(f"{where}: {line}" for line in str(error).splitlines())) from None
         return {CELLS: listed}
 
     @property
@@ -102,8 +105,8 @@ def is_package(path: Path) -> bool:
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def _read_cells(given: str) -> list[Any]:
-    """Read a list of cells."""
+def _read_cells(given: str) -> tuple[str, list[Any]]:
+    """Read a list of cells; return what to call it in a message, and the list."""
     written = given.lstrip().startswith(("[", "{"))
     where = "--cells" if written else f"--cells {given}"
     try:
@@ -118,4 +121,4 @@ def _read_cells(given: str) -> list[Any]:
         raise UserError(f"{where}: not valid YAML: {one_line(error)}") from None
     if not isinstance(listed, list):
         raise UserError(f"{where}: must be a list of cells, each with seed, sparsity, tolerance and method")
-    return listed  # pyright: ignore[reportUnknownVariableType]
+    return where, listed  # pyright: ignore[reportUnknownVariableType]

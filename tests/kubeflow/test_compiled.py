@@ -1,6 +1,8 @@
 """Truth: the compiled file itself, walked as the backend reads it, and kfp's own message definition."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from google.protobuf import json_format
@@ -229,3 +231,12 @@ def test_one_shape_holds_any_number_of_cells(tmp_path):
     for spec, _ in (one, many):
         assert spec["root"]["inputDefinitions"]["parameters"].pop("cells")["defaultValue"]
     assert one == many
+
+
+def test_the_largest_experiment_stays_a_workflow_that_argo_and_etcd_take():
+    """Argo's limit is 1 MiB, etcd's 1.5 MiB."""
+    script, experiment = ROOT / "benchmarks/workflow_size.py", ROOT / "experiments/paper_cifar100.yaml"
+    ended = subprocess.run([sys.executable, script, experiment], capture_output=True, text=True, check=True)
+    sizes = {line[:50].strip(): float(line.split()[-2]) for line in ended.stdout.splitlines()}
+    assert sizes["Workflow when submitted"] < 256
+    assert sizes["Workflow at the end, with the status compressed"] < 768

@@ -82,7 +82,9 @@ def test_every_task_tells_kubeflow_its_artifacts_metrics_and_pages(smoke):
     assert of_compare["metrics"]["metadata"]["ceag_90/test_accuracy"] > 0.5
     manifest = json.loads((run / "measure-baseline/baseline/manifest.json").read_text())
     assert manifest["kind"] == outputs["measure-baseline"]["baseline"]["artifacts"][0]["metadata"]["kind"]
-    evaluated = json.loads((run / "for-loop-2-iteration-1/evaluate/executor_output.json").read_text())["artifacts"]
+    evaluated = json.loads(
+        (run / "for-loop-2-iteration-1/for-loop-3-iteration-1/evaluate/executor_output.json").read_text()
+    )["artifacts"]
     metrics = evaluated["metrics"]["artifacts"][0]["metadata"]
     assert {"train/max_psi", "test/accuracy", "test/feasible"} <= set(metrics)
     assert len(metrics) <= 64

@@ -6,7 +6,6 @@ from urllib.request import urlopen
 
 import pytest
 from google.protobuf import json_format
-from kubeflow_api import KubeflowApi
 from messages import messages
 from ports import free_port
 from prunegap_pipelines.submit import Target, mlflow_link, wait
@@ -15,13 +14,6 @@ from walk import DIGEST
 
 from prunegap.errors import UserError
 from prunegap.tracking.mlflow_client import connect
-
-
-@pytest.fixture
-def api():
-    server = KubeflowApi()
-    yield server
-    server.close()
 
 
 def task(name, state, error=None):

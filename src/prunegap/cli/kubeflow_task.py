@@ -28,6 +28,7 @@ TASK = "kubeflow-task"
 METRICS = "metrics"
 STEP, TAGS, MADE_FROM = "step", "tags", "made_from"
 MOST_METRICS = 64
+SINGLES = 8
 PLACEHOLDER = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
 MOUNTS = {"gs://": "/gcs/", "minio://": "/minio/", "s3://": "/s3/"}
 
@@ -156,10 +157,15 @@ def _described(uris: Mapping[str, str], metadata: Mapping[str, dict[str, Any]]) 
 def _input(port: Port, given: Mapping[str, Sequence[Path]]) -> Path | tuple[Path, ...]:
     paths = given.get(port.name, ())
     if port.many:
-        return tuple(paths)
+        return (*paths, *(path for name in single_names(port) for path in given.get(name, ())))
     if len(paths) != 1:
         raise UserError(f"{port.name}: one {port.kind} artifact is needed, the task was given {len(paths)}")
     return paths[0]
+
+
+def single_names(port: Port) -> list[str]:
+    """Return the inputs that take single artifacts of a port of many: Kubeflow makes no list of them."""
+    return [f"{port.name}_{number}" for number in range(1, SINGLES + 1)]
 
 
 def _output(name: str, outputs: Mapping[str, Path]) -> Path:
