@@ -13,6 +13,7 @@ import click
 from prunegap_components.image_names import STAGE_IMAGE
 
 from prunegap import __version__
+from prunegap.artifacts.elsewhere import PACKED_DIR
 from prunegap.atomic import write_atomically
 from prunegap.cli.entry import enter, show_comparison
 from prunegap.cli.experiment_file import read_experiment
@@ -134,25 +135,29 @@ def run_local(
     MLFLOW_TRACKING_URI and keys in the environment reach the tasks.
     """
     from prunegap_pipelines.local_run import InProcesses, LocalRun
+    from prunegap_pipelines.resources import DATA, read_resources
 
     wanted = read_experiment(experiment, shape["overrides"])
     place = (folder or Path("runs/pipelines") / wanted.name).absolute()
     place.mkdir(parents=True, exist_ok=True)
-    checkpoints = place / "checkpoints"
+    checkpoints, packed = place / "checkpoints", place / "packed"
     checkpoints.mkdir(exist_ok=True)
+    on_claim = bool(read_resources(shape["resources"]).packed_folder)
     package = place / "pipeline.yaml"
     image = _image(shape, for_cluster=False)
     compile_to(package, wanted, image, shape["resources"])
+    if on_claim:
+        packed.mkdir(exist_ok=True)
     carry: Carrier = InProcesses()
     if containers:
         from prunegap_pipelines.containers import InContainers
         from prunegap_pipelines.image_engine import open_engine
-        from prunegap_pipelines.resources import DATA
 
         carry = InContainers(open_engine(), place, {DATA: data.absolute()} if data else {}, network)
         carry.require(image)
     environment = {
         CHECKPOINT_DIR: str(checkpoints),
+        **({PACKED_DIR: str(packed)} if on_claim else {}),
         PIPELINE_RUN_VARIABLE: os.environ.get(PIPELINE_RUN_VARIABLE, f"{wanted.name}-{uuid.uuid4().hex[:12]}"),
     }
     run = LocalRun(package, place, carry, environment, lambda line: click.echo(line, err=True), cache=cache)

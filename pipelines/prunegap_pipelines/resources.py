@@ -8,8 +8,9 @@ import yaml
 from kfp import dsl, kubernetes
 from kfp.dsl import PipelineTask
 from prunegap_components.component import artifact_type
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from prunegap.artifacts.elsewhere import PACKED_DIR, VERIFY_PACKED
 from prunegap.cli.explain import explain, yaml_key
 from prunegap.errors import UserError, did_you_mean
 from prunegap.stages.checkpoint_place import CHECKPOINT_DIR
@@ -54,10 +55,26 @@ class Resources(BaseModel):
         default=0, ge=0, description="Seeds that run at once; 0: as many as there is room for."
     )
     data_claim: str = Field(default="prunegap-data", description="Claim mounted at /data; empty: none.")
+    packed_folder: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]*)?$",
+        description="Folder on the data claim where packed data sets lie and every stage reads them; empty: they pass "
+        "through the object store.",
+    )
+    verify_packed: bool = Field(
+        default=False, description="Have every stage hash packed data on the claim; else only where they were touched."
+    )
     checkpoint_claim: str = Field(default="prunegap-checkpoints", description="Claim for checkpoints; empty: none.")
     tracking_config_map: str = Field(default="prunegap-tracking", description="Config map with MLFLOW_TRACKING_URI.")
     s3_secret: str = Field(default="prunegap-s3", description="Secret with the keys of the object store.")
     mlflow_secret: str = Field(default="prunegap-mlflow", description="Secret with MLflow's user and password.")
+
+    @field_validator("packed_folder")
+    @classmethod
+    def _is_on_a_claim(cls, folder: str, given: ValidationInfo) -> str:
+        if folder and not given.data.get("data_claim"):
+            raise ValueError("needs a data_claim, the volume on which it lies")
+        return folder
 
 
 PROFILES = {
@@ -97,6 +114,11 @@ def runs_network(stage: Stage[..., Any]) -> bool:
     return any(artifact_type(port) is dsl.Model for port in (*stage.inputs, *stage.outputs))
 
 
+def packs_or_reads_data_set(stage: Stage[..., Any]) -> bool:
+    """Whether a data set is among what a stage writes or reads."""
+    return any(port.artifact.bulk for port in (*stage.inputs, *stage.outputs))
+
+
 def equip(task: PipelineTask, resources: Resources, experiment: str, *, heavy: bool) -> None:
     """Give a task what it needs on the cluster; ``heavy`` tasks run a network and keep checkpoints.
 
@@ -122,6 +144,18 @@ def equip(task: PipelineTask, resources: Resources, experiment: str, *, heavy: b
     if resources.retries:
         task.set_retry(resources.retries, f"{resources.backoff_seconds}s", 2.0, "3600s")
     kubernetes.set_timeout(task, round(resources.timeout_hours * 3600))
+
+
+def keep_packed(task: PipelineTask, resources: Resources) -> None:
+    """Have the data set that a task packs or reads lie on the data claim, if that is wanted."""
+    if not resources.packed_folder:
+        return
+    mounts: list[dict[str, str]] = task.platform_config.get("kubernetes", {}).get("pvcMount", [])
+    if all(one["mountPath"] != DATA for one in mounts):  # Kubernetes refuses two volumes of one claim
+        kubernetes.mount_pvc(task, resources.data_claim, DATA)
+    task.set_env_variable(PACKED_DIR, f"{DATA}/{resources.packed_folder}")
+    if resources.verify_packed:
+        task.set_env_variable(VERIFY_PACKED, "1")
 
 
 def connect(task: PipelineTask, resources: Resources, experiment: str) -> None:

@@ -13,7 +13,7 @@ from prunegap_components.component import plain, stage_component
 
 from prunegap.pipeline.wiring import Handles
 from prunegap.stages.contract import Stage, StageParams
-from prunegap_pipelines.resources import Resources, equip, runs_network
+from prunegap_pipelines.resources import Resources, equip, keep_packed, packs_or_reads_data_set, runs_network
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -72,6 +72,8 @@ class KubeflowRunner:
             task.after(self.first)
         task.set_display_name(SEED.sub("", step))
         equip(task, self.resources, self.experiment, heavy=runs_network(stage))
+        if packs_or_reads_data_set(stage):
+            keep_packed(task, self.resources)
         return {port.name: task.outputs[port.name] for port in stage.outputs}
 
     def _concrete(self, params: StageParams) -> StageParams:
