@@ -15,7 +15,7 @@ from prunegap.stages.contract import Port, Stage
 
 COMMAND: list[Any] = ["prunegap"]
 OPEN_RUN, CLOSE_RUN = "open-run", "close-run"
-VIEW_TYPES: dict[str, type[dsl.Artifact]] = {".md": dsl.Markdown, ".html": dsl.HTML}
+VIEW_TYPES: dict[str, type[dsl.Artifact]] = {".md": dsl.Markdown, ".html": dsl.HTML, ".json": dsl.ClassificationMetrics}
 
 
 def stage_component(stage: Stage[..., Any], image: str, lists: int | None = None) -> BaseComponent:

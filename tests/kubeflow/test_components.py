@@ -18,8 +18,8 @@ from prunegap.stages.finetune import finetune
 ROOT = Path(__file__).resolve().parents[2]
 TYPES = {int: "NUMBER_INTEGER", float: "NUMBER_DOUBLE", bool: "BOOLEAN", str: "STRING", list: "LIST"}
 SHOWN = {
-    "evaluate": {"groups": "system.Markdown"},
-    "compare": {"table": "system.Markdown", "report": "system.HTML"},
+    "evaluate": {"groups": "system.Markdown", "classification": "system.ClassificationMetrics"},
+    "compare": {"groups": "system.Markdown", "table": "system.Markdown", "report": "system.HTML"},
 }
 stages = pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 

@@ -21,7 +21,7 @@ READERS = {"prepare_data", "acquire_dense", "measure_baseline", "prune", "finetu
 def on_claim(program, tmp_path_factory):
     """Return what runs the smoke pipeline with its data on a claim, and the folder of its first run."""
     folder = tmp_path_factory.mktemp("packed")
-    (folder / "packed.yaml").write_text("packed_folder: packed\n")
+    (folder / "packed.yaml").write_text("packed_folder: packed\nretries: 0\n")
 
     def run(*words):
         return program(*RUN, "--folder", folder / "run", "--resources", folder / "packed.yaml", *words)

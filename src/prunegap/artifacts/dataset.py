@@ -112,8 +112,8 @@ class Dataset(Artifact, kind="dataset", kubeflow="Dataset", bulk="*.safetensors"
 
     def metrics(self) -> Iterator[tuple[int, Mapping[str, float]]]:
         """Yield how many examples each split has, and how many rows were left out."""
-        counts = {f"examples/{name}": float(len(split)) for name, split in self.data.splits.items()}
-        yield 0, counts | {"bad_rows": float(len(self.left_out))}
+        counts = {f"examples/{name}": len(split) for name, split in self.data.splits.items()}
+        yield 0, counts | {"bad_rows": len(self.left_out)}
 
 
 def _description(dataset: GroupedDataset) -> dict[str, Any]:
