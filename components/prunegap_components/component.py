@@ -19,7 +19,7 @@ from prunegap.stages.finetune import FinetuneParams
 COMMAND: list[Any] = ["prunegap"]
 OPEN_RUN, CLOSE_RUN = "open-run", "close-run"
 LISTED = {"listed": "What a loop goes over."}
-VIEW_TYPES: dict[str, type[dsl.Artifact]] = {".md": dsl.Markdown, ".html": dsl.HTML}
+VIEW_TYPES: dict[str, type[dsl.Artifact]] = {".md": dsl.Markdown, ".html": dsl.HTML, ".json": dsl.ClassificationMetrics}
 
 
 def stage_component(stage: Stage[..., Any], image: str) -> BaseComponent:

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import yaml
 
+from prunegap.artifacts.elsewhere import PACKED_DIR
 from prunegap.cli.experiment_file import OnceEach, one_line
 from prunegap.cli.kubeflow_plan import PLAN, checked_cells
 from prunegap.errors import UserError
@@ -50,6 +51,12 @@ class Package:
     def image(self) -> str:
         """Image of its tasks."""
         return self._container["image"]
+
+    @property
+    def packs_on_claim(self) -> bool:
+        """Whether its packed data lie on a volume, of which the tasks are told by an environment variable."""
+        containers = [one["container"] for one in self.spec["deploymentSpec"]["executors"].values()]
+        return any(one["name"] == PACKED_DIR for container in containers for one in container.get("env", ()))
 
     def arguments(self, cells: str | None) -> dict[str, Any]:
         """Return the pipeline's arguments for a list of cells, none for its own.

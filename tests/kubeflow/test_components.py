@@ -20,8 +20,8 @@ LOOPS = {
     "each_item": "Hand a list on as an output, which a loop inside a loop can go over.",
 }
 SHOWN = {
-    "evaluate": {"groups": "system.Markdown"},
-    "compare": {"table": "system.Markdown", "report": "system.HTML"},
+    "evaluate": {"groups": "system.Markdown", "classification": "system.ClassificationMetrics"},
+    "compare": {"groups": "system.Markdown", "table": "system.Markdown", "report": "system.HTML"},
 }
 stages = pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 

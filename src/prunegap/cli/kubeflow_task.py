@@ -19,6 +19,7 @@ import click
 
 from prunegap import __version__
 from prunegap.artifacts.manifest import clear_disk_errors, read_manifest, write_json
+from prunegap.cli.kubeflow_classification import shown_classification
 from prunegap.cli.stage_command import carry_out, validated
 from prunegap.errors import UserError
 from prunegap.pipeline import STAGES
@@ -129,6 +130,8 @@ def run_task(stage: Stage[..., Any], task: TaskInput) -> None:
             if view.name in task.outputs:
                 task.outputs[view.name].parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(task.outputs[view.port] / view.file, task.outputs[view.name])
+                if view.file.endswith(".json"):
+                    metadata[view.name] = shown_classification(task.outputs[view.name], task.step or stage.name)
         if METRICS in task.outputs:
             # Kubeflow reads the metadata; the file is for what looks for one, as kfp's local cache does.
             write_json(task.outputs[METRICS], metadata[METRICS])
