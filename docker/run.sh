@@ -13,6 +13,13 @@ compose() { $tool -f "$base" -f "$file" "$@"; }
 look() { docker inspect --format "$2" "$1"; }
 health='{{.State.Status}}{{if .State.Health}} {{.State.Health.Status}}{{end}}'
 file=$1
+settings=$(dirname "$0")/.env
+secret() { od -An -N16 -tx1 /dev/urandom | tr -d ' \n'; }
+if [ ! -e "$settings" ] && [ -z "${POSTGRES_PASSWORD:-}" ]; then
+  fill="s/^POSTGRES_PASSWORD=$/&$(secret)/; s/^OBJECTSTORE_SECRET_KEY=$/&$(secret)/"
+  (umask 077 && sed "$fill" "$settings.example" >"$settings")
+  echo "$settings: made from .env.example, with new passwords" >&2
+fi
 
 # serving SERVICE...: start servers and wait until they answer, as long as their own health checks give them to start.
 serving() {
@@ -33,10 +40,11 @@ serving() {
 reason() {
   state=$(look "$1" "{{.HostConfig.RestartPolicy.Name}} $health") code=$(look "$1" '{{.State.ExitCode}}')
   case "$state $code" in
-    "unless-stopped running "[0-9]* | "unless-stopped running healthy"* | "no running"* | "no exited 0") ;;
+    "unless-stopped running "[0-9]* | "unless-stopped running healthy"*) ;;
     *" created"*) look "$1" '{{.State.Error}}' ;;
     unless-stopped*)
       echo "does not answer (${state#* }, last exit code $code, restarts: $(look "$1" '{{.RestartCount}}'))" ;;
+    *" running"* | *" exited 0") ;;
     *" 137")
       if [ "$(look "$1" '{{.State.OOMKilled}}')" = true ]; then
         echo "killed (exit code 137) for using more memory than it may: give it more, or lower batch_size"

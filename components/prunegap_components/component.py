@@ -10,7 +10,7 @@ from kfp.dsl.base_component import BaseComponent
 from kfp.dsl.types import type_annotations
 
 from prunegap.cli.kubeflow_plan import EACH, ITEMS, LIST, PLAN
-from prunegap.cli.kubeflow_task import MADE_FROM, METRICS, STEP, TAGS, TASK
+from prunegap.cli.kubeflow_task import MADE_FROM, METRICS, STEP, TAGS, TASK, single_names
 from prunegap.cli.stage_command import bounds
 from prunegap.pipeline.cells import VARIED, Cells
 from prunegap.stages.contract import Port, Stage
@@ -19,7 +19,7 @@ from prunegap.stages.finetune import FinetuneParams
 COMMAND: list[Any] = ["prunegap"]
 OPEN_RUN, CLOSE_RUN = "open-run", "close-run"
 LISTED = {"listed": "What a loop goes over."}
-VIEW_TYPES: dict[str, type[dsl.Artifact]] = {".md": dsl.Markdown, ".html": dsl.HTML}
+VIEW_TYPES: dict[str, type[dsl.Artifact]] = {".md": dsl.Markdown, ".html": dsl.HTML, ".json": dsl.ClassificationMetrics}
 
 
 def stage_component(stage: Stage[..., Any], image: str) -> BaseComponent:
@@ -42,7 +42,19 @@ def stage_component(stage: Stage[..., Any], image: str) -> BaseComponent:
         )
 
     for port in stage.inputs:
-        add(port.name, _input_type(port), f"Artifact of kind {port.kind}" + (", one a run." if port.many else "."))
+        if port.many:
+            add(
+                port.name,
+                dsl.Input[list[artifact_type(port)]],
+                f"Artifacts of kind {port.kind}: a loop's, collected.",
+                None,
+            )
+            for name in single_names(port):
+                add(
+                    name, dsl.Input[artifact_type(port)], f"Artifact of kind {port.kind}, where there is no loop.", None
+                )
+        else:
+            add(port.name, dsl.Input[artifact_type(port)], f"Artifact of kind {port.kind}.")
     for name, info in stage.params_type.model_fields.items():
         add(name, parameter_type(info.annotation), f"{info.description}{bounds(info)}", plain(info.default))
     add(STEP, str, "Name of the step in MLflow; empty: the stage's.", "")
@@ -158,8 +170,3 @@ def parameter_type(annotation: Any) -> type:  # noqa: ANN401 - any annotation of
 def plain(value: Any) -> Any:  # noqa: ANN401 - the value of a parameter
     """Return a parameter's value as Kubeflow takes it: a tuple as a list."""
     return list(value) if isinstance(value, tuple) else value  # pyright: ignore[reportUnknownArgumentType]
-
-
-def _input_type(port: Port) -> Any:  # noqa: ANN401 - an annotation
-    kind = artifact_type(port)
-    return dsl.Input[list[kind]] if port.many else dsl.Input[kind]

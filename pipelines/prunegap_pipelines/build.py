@@ -30,7 +30,7 @@ from prunegap.stages.compare import compare
 from prunegap.stages.contract import StageParams
 from prunegap.stages.finetune import FinetuneParams, finetune
 from prunegap_pipelines.outputs import with_outputs
-from prunegap_pipelines.resources import Resources, connect, equip
+from prunegap_pipelines.resources import Resources, equip
 from prunegap_pipelines.runner import KubeflowRunner
 
 CELLS = "cells"
@@ -61,7 +61,7 @@ def build_pipeline(experiment: Experiment, image: str, resources: Resources, *, 
         given = dict(zip(inputs, channels, strict=True))
         close: Any = close_run_component(image)()
         close.set_display_name("close-run").set_caching_options(enable_caching=False)
-        connect(close, resources, experiment.name)
+        equip(close, resources, experiment.name, heavy=False)
         with dsl.ExitHandler(close, name="run"):
             opened: Any = open_run_component(image)()
             planned: Any = plan_component(image)(**_of_the_plan(experiment, given)).after(opened)

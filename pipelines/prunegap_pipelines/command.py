@@ -14,6 +14,8 @@ import click
 from prunegap_components.image_names import STAGE_IMAGE
 
 from prunegap import __version__
+from prunegap.artifacts.elsewhere import PACKED_DIR
+from prunegap.artifacts.elsewhere import PACKED_DIR
 from prunegap.atomic import write_atomically
 from prunegap.cli.entry import enter, show_comparison
 from prunegap.cli.experiment_file import read_experiment
@@ -102,13 +104,16 @@ def run_local(
     MLFLOW_TRACKING_URI and keys in the environment reach the tasks.
     """
     from prunegap_pipelines.local_run import InProcesses, LocalRun
+    from prunegap_pipelines.resources import DATA
 
     with tempfile.TemporaryDirectory() as scratch:
         compiled = _package(experiment, shape, Path(scratch), for_cluster=False)
         arguments = compiled.arguments(cells)
         place = (folder or Path("runs/pipelines") / compiled.experiment).absolute()
-        checkpoints = place / "checkpoints"
+        checkpoints, packed = place / "checkpoints", place / "packed"
         checkpoints.mkdir(parents=True, exist_ok=True)
+        if compiled.packs_on_claim:
+            packed.mkdir(exist_ok=True)
         package = place / "pipeline.yaml"
         if not (package.exists() and package.samefile(compiled.path)):
             shutil.copyfile(compiled.path, package)
@@ -116,12 +121,12 @@ def run_local(
     if containers:
         from prunegap_pipelines.containers import InContainers
         from prunegap_pipelines.image_engine import open_engine
-        from prunegap_pipelines.resources import DATA
 
         carry = InContainers(open_engine(), place, {DATA: data.absolute()} if data else {}, network)
         carry.require(compiled.image)
     environment = {
         CHECKPOINT_DIR: str(checkpoints),
+        **({PACKED_DIR: str(packed)} if compiled.packs_on_claim else {}),
         PIPELINE_RUN_VARIABLE: os.environ.get(PIPELINE_RUN_VARIABLE, f"{compiled.experiment}-{uuid.uuid4().hex[:12]}"),
     }
     run = LocalRun(

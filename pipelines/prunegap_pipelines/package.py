@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import yaml
 
+from prunegap.artifacts.elsewhere import PACKED_DIR
 from prunegap.cli.experiment_file import OnceEach, one_line
 from prunegap.cli.kubeflow_plan import PLAN, checked_cells
 from prunegap.errors import UserError
@@ -51,6 +52,12 @@ class Package:
         """Image of its tasks."""
         return self._container["image"]
 
+    @property
+    def packs_on_claim(self) -> bool:
+        """Whether its packed data lie on a volume, of which the tasks are told by an environment variable."""
+        containers = [one["container"] for one in self.spec["deploymentSpec"]["executors"].values()]
+        return any(one["name"] == PACKED_DIR for container in containers for one in container.get("env", ()))
+
     def arguments(self, cells: str | None) -> dict[str, Any]:
         """Return the pipeline's arguments for a list of cells, none for its own.
 
@@ -62,8 +69,11 @@ class Package:
         """
         if cells is None:
             return {}
-        listed = _read_cells(cells)
-        checked_cells({**self._checked_with, CELLS: listed})
+        where, listed = _read_cells(cells)
+        try:
+            checked_cells({**self._checked_with, CELLS: listed})
+        except UserError as error:
+            raise UserError("\n".join(f"{where}: {line}" for line in str(error).splitlines())) from None
         return {CELLS: listed}
 
     @property
@@ -102,8 +112,8 @@ def is_package(path: Path) -> bool:
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def _read_cells(given: str) -> list[Any]:
-    """Read a list of cells."""
+def _read_cells(given: str) -> tuple[str, list[Any]]:
+    """Read a list of cells; return what to call it in a message, and the list."""
     written = given.lstrip().startswith(("[", "{"))
     where = "--cells" if written else f"--cells {given}"
     try:
@@ -118,4 +128,4 @@ def _read_cells(given: str) -> list[Any]:
         raise UserError(f"{where}: not valid YAML: {one_line(error)}") from None
     if not isinstance(listed, list):
         raise UserError(f"{where}: must be a list of cells, each with seed, sparsity, tolerance and method")
-    return listed  # pyright: ignore[reportUnknownVariableType]
+    return where, listed  # pyright: ignore[reportUnknownVariableType]

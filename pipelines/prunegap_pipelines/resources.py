@@ -8,8 +8,9 @@ import yaml
 from kfp import dsl, kubernetes
 from kfp.dsl import PipelineTask
 from prunegap_components.component import artifact_type
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from prunegap.artifacts.elsewhere import PACKED_DIR, VERIFY_PACKED
 from prunegap.cli.explain import explain, yaml_key
 from prunegap.errors import UserError, did_you_mean
 from prunegap.stages.checkpoint_place import CHECKPOINT_DIR
@@ -59,6 +60,15 @@ class Resources(BaseModel):
         "many as there is room for.",
     )
     data_claim: str = Field(default="prunegap-data", description="Claim mounted at /data; empty: none.")
+    packed_folder: str = Field(
+        default="",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]*)?$",
+        description="Folder on the data claim where packed data sets lie and every stage reads them; empty: they pass "
+        "through the object store.",
+    )
+    verify_packed: bool = Field(
+        default=False, description="Have every stage hash packed data on the claim; else only where they were touched."
+    )
     checkpoint_claim: str = Field(default="prunegap-checkpoints", description="Claim for checkpoints; empty: none.")
     claims_node: str = Field(
         default="",
@@ -68,6 +78,13 @@ class Resources(BaseModel):
     s3_secret: str = Field(default="prunegap-data-s3", description="Secret with the keys of data at s3:// addresses.")
     mlflow_secret: str = Field(default="prunegap-mlflow", description="Secret with MLflow's user and password.")
     pull_secret: str = Field(default="prunegap-registry", description="Secret for the images' registry; empty: none.")
+
+    @field_validator("packed_folder")
+    @classmethod
+    def _is_on_a_claim(cls, folder: str, given: ValidationInfo) -> str:
+        if folder and not given.data.get("data_claim"):
+            raise ValueError("needs a data_claim, the volume on which it lies")
+        return folder
 
 
 PROFILES = {
@@ -112,6 +129,11 @@ def reads_data(stage: Stage[..., Any]) -> bool:
     return stage.params_type.outside is not StageParams.outside
 
 
+def packs_or_reads_data_set(stage: Stage[..., Any]) -> bool:
+    """Whether a data set is among what a stage writes or reads."""
+    return any(port.artifact.bulk for port in (*stage.inputs, *stage.outputs))
+
+
 def keeps_checkpoint(stage: Stage[..., Any]) -> bool:
     """Whether a stage goes on from a checkpoint."""
     return Checkpoint in stage.handed.values()
@@ -124,6 +146,7 @@ def equip(
     *,
     heavy: bool,
     data: bool = False,
+    packed: bool = False,
     checkpoint: bool = False,
 ) -> None:
     """Give a task what it needs on the cluster; ``heavy`` tasks run a network.
@@ -134,8 +157,10 @@ def equip(
         experiment: name of the MLflow experiment.
         heavy: whether it runs a network.
         data: whether it reads what lies at ``/data``.
+        packed: whether it packs or reads a data set, which may lie on the same claim.
         checkpoint: whether it keeps a checkpoint.
     """
+    packed = packed and bool(resources.packed_folder)
     cpu = resources.cpu if heavy else resources.light_cpu
     memory = resources.memory if heavy else resources.light_memory
     task.set_cpu_request(cpu).set_cpu_limit(cpu).set_memory_request(memory).set_memory_limit(memory)
@@ -146,10 +171,14 @@ def equip(
         _tolerate(task, resources)
     if heavy:
         kubernetes.empty_dir_mount(task, "shm", SHARED_MEMORY, "Memory", resources.shared_memory)
-    if _mount(task, resources, data=data, checkpoint=checkpoint) and resources.claims_node:
+    if _mount(task, resources, data=data or packed, checkpoint=checkpoint) and resources.claims_node:
         kubernetes.add_node_selector(task, HOSTNAME, resources.claims_node)
         if not (heavy and resources.accelerator):
             _tolerate(task, resources)
+    if packed:
+        task.set_env_variable(PACKED_DIR, f"{DATA}/{resources.packed_folder}")
+        if resources.verify_packed:
+            task.set_env_variable(VERIFY_PACKED, "1")
     connect(task, resources, experiment)
     if resources.retries:
         task.set_retry(resources.retries, f"{resources.backoff_seconds}s", 2.0, "3600s")

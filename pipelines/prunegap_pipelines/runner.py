@@ -13,7 +13,14 @@ from prunegap_components.component import EACH, LIST, each_component, plain, sta
 
 from prunegap.pipeline.wiring import Handles
 from prunegap.stages.contract import Stage, StageParams
-from prunegap_pipelines.resources import Resources, equip, keeps_checkpoint, reads_data, runs_network
+from prunegap_pipelines.resources import (
+    Resources,
+    equip,
+    keeps_checkpoint,
+    packs_or_reads_data_set,
+    reads_data,
+    runs_network,
+)
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -70,6 +77,7 @@ class KubeflowRunner:
             self.experiment,
             heavy=runs_network(stage),
             data=reads_data(stage),
+            packed=packs_or_reads_data_set(stage),
             checkpoint=keeps_checkpoint(stage),
         )
         return {port.name: task.outputs[port.name] for port in stage.outputs}

@@ -203,6 +203,7 @@ def _body(body: object) -> str:
 def mlflow_link(experiment: str, run_id: str) -> str:
     """Return the pipeline run's page in MLflow, or how to find it where MLFLOW_TRACKING_URI is not set here."""
     from prunegap.tracking.addresses import without_password
+    from prunegap.tracking.links import run_page
     from prunegap.tracking.mlflow_client import connect
     from prunegap.tracking.mlflow_runs import PIPELINE_RUN_TAG
     from prunegap.tracking.pipeline_run import find_parent
@@ -220,4 +221,4 @@ def mlflow_link(experiment: str, run_id: str) -> str:
         return f"{searched} ({address} does not answer: {type(error).__name__})"
     if not run:
         return f"{searched} ({address} does not have it yet)"
-    return f"{address}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    return run_page(uri, run.info.experiment_id, run.info.run_id)

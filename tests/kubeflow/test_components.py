@@ -20,8 +20,8 @@ LOOPS = {
     "each_item": "Hand a list on as an output, which a loop inside a loop can go over.",
 }
 SHOWN = {
-    "evaluate": {"groups": "system.Markdown"},
-    "compare": {"table": "system.Markdown", "report": "system.HTML"},
+    "evaluate": {"groups": "system.Markdown", "classification": "system.ClassificationMetrics"},
+    "compare": {"groups": "system.Markdown", "table": "system.Markdown", "report": "system.HTML"},
 }
 stages = pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 
@@ -54,14 +54,19 @@ def test_a_component_reads_and_writes_typed_artifacts_of_its_stage(stage):
     spec = component(loaded(stage.name))
     read = spec.get("inputDefinitions", {}).get("artifacts", {})
     written = {name: one["artifactType"]["schemaTitle"] for name, one in spec["outputDefinitions"]["artifacts"].items()}
+    singles = {f"{p.name}_{number}": p for p in stage.inputs if p.many for number in range(1, 9)}
     assert {name: one.get("isArtifactList", False) for name, one in read.items()} == {
-        p.name: p.many for p in stage.inputs
+        **{p.name: p.many for p in stage.inputs},
+        **dict.fromkeys(singles, False),
     }
+    optional = {name for name, one in read.items() if one.get("isOptional")}
+    assert optional == {*singles, *(p.name for p in stage.inputs if p.many)}
     assert written.pop("metrics") == "system.Metrics"
     shown = SHOWN.get(stage.name, {})
     assert {name: written.pop(name) for name in shown} == shown
     assert set(written) == {port.name for port in stage.outputs}
     kinds = {port.name: port.kind for port in (*stage.inputs, *stage.outputs)}
+    kinds |= {name: port.kind for name, port in singles.items()}
     titles = written | {name: one["artifactType"]["schemaTitle"] for name, one in read.items()}
     for name, title in titles.items():
         kind = kinds[name]

@@ -39,6 +39,9 @@ def test_a_stage_carried_out_by_its_executor_input_answers_in_kubeflows_words(pr
     json_format.Parse((tmp_path / "task/deep/executor_output.json").read_text(), answer)
     metadata = dict(answer.artifacts["metrics"].artifacts[0].metadata)
     assert metadata == {"examples/train": 1077.0, "examples/validation": 360.0, "examples/test": 360.0, "bad_rows": 0.0}
+    answered = json.loads((tmp_path / "task/deep/executor_output.json").read_text())["artifacts"]
+    counts = answered["metrics"]["artifacts"][0]["metadata"].values()
+    assert {type(count) for count in counts} == {int}, "the message has no integers, the text has"
     manifest = json.loads((tmp_path / "task/dataset/manifest.json").read_text())
     parameters = manifest["identity"]["parameters"]
     assert (parameters["split_seed"], parameters["validation_share"]) == (3, 0.25)

@@ -79,13 +79,21 @@ def test_every_task_tells_kubeflow_its_artifacts_metrics_and_pages(smoke):
     of_compare = {name: entry["artifacts"][0] for name, entry in outputs["compare"].items()}
     assert "<html" in (run / "compare/report").read_text()
     assert (run / "compare/table").read_text() == (run / "compare/comparison/comparison.md").read_text()
+    assert (run / "compare/groups").read_text() == (run / "compare/comparison/groups.md").read_text()
     assert of_compare["metrics"]["metadata"]["ceag_90/test_accuracy"] > 0.5
     manifest = json.loads((run / "measure-baseline/baseline/manifest.json").read_text())
     assert manifest["kind"] == outputs["measure-baseline"]["baseline"]["artifacts"][0]["metadata"]["kind"]
-    evaluated = json.loads((run / "for-loop-2-iteration-1/evaluate/executor_output.json").read_text())["artifacts"]
+    evaluated = json.loads(
+        (run / "for-loop-2-iteration-1/for-loop-3-iteration-1/evaluate/executor_output.json").read_text()
+    )["artifacts"]
     metrics = evaluated["metrics"]["artifacts"][0]["metadata"]
     assert {"train/max_psi", "test/accuracy", "test/feasible"} <= set(metrics)
     assert len(metrics) <= 64
+    assert type(metrics["test/feasible"]) is int
+    confused = evaluated["classification"]["artifacts"][0]["metadata"]["confusionMatrix"]
+    assert [one["displayName"] for one in confused["annotationSpecs"]] == [str(digit) for digit in range(10)]
+    right = sum(row["row"][place] for place, row in enumerate(confused["rows"]))
+    assert right / sum(sum(row["row"]) for row in confused["rows"]) == pytest.approx(metrics["test/accuracy"])
     table = (run / "for-loop-2-iteration-1/for-loop-3-iteration-1/evaluate/groups").read_text()
     assert table.startswith("## train\n")
     assert table.count("| 9 |") == 3
@@ -127,8 +135,8 @@ def test_a_failed_stage_fails_the_run_says_why_and_its_mlflow_run_is_closed(prog
     assert "close-run: done" in ended.lines, "the exit handler runs after a failure too"
     seen = View(server.uri, "broken")
     assert seen.parent().info.status == "FAILED"
-    assert {run.info.run_name: run.info.status for run in seen.runs()} == {
-        seen.parent().info.run_name: "FAILED",
+    assert {run.data.tags.get("prunegap.step", "pipeline"): run.info.status for run in seen.runs()} == {
+        "pipeline": "FAILED",
         "prepare_data": "FAILED",
     }, "three tries are one run"
 

@@ -31,7 +31,7 @@ def test_a_whole_run_is_browsable_on_a_server_whose_files_lie_in_s3(server, buck
     client = found.client
     runs = client.search_runs([found.experiment_id], max_results=100)
     [parent] = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
-    nested = {run.info.run_name: run for run in runs if run is not parent}
+    nested = {run.data.tags["prunegap.step"]: run for run in runs if run is not parent}
     assert {run.data.tags["mlflow.parentRunId"] for run in nested.values()} == {parent.info.run_id}
     assert {run.info.status for run in runs} == {"FINISHED"}
     tuned = nested["finetune-sparsity50-seed0-ceag"].data

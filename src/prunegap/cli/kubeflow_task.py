@@ -19,6 +19,7 @@ import click
 
 from prunegap import __version__
 from prunegap.artifacts.manifest import clear_disk_errors, read_manifest, write_json
+from prunegap.cli.kubeflow_classification import shown_classification
 from prunegap.cli.stage_command import carry_out, validated
 from prunegap.errors import UserError
 from prunegap.pipeline import STAGES
@@ -28,6 +29,7 @@ TASK = "kubeflow-task"
 METRICS = "metrics"
 STEP, TAGS, MADE_FROM = "step", "tags", "made_from"
 MOST_METRICS = 64
+SINGLES = 8
 PLACEHOLDER = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
 MOUNTS = {"gs://": "/gcs/", "minio://": "/minio/", "s3://": "/s3/"}
 
@@ -128,6 +130,8 @@ def run_task(stage: Stage[..., Any], task: TaskInput) -> None:
             if view.name in task.outputs:
                 task.outputs[view.name].parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(task.outputs[view.port] / view.file, task.outputs[view.name])
+                if view.file.endswith(".json"):
+                    metadata[view.name] = shown_classification(task.outputs[view.name], task.step or stage.name)
         if METRICS in task.outputs:
             # Kubeflow reads the metadata; the file is for what looks for one, as kfp's local cache does.
             write_json(task.outputs[METRICS], metadata[METRICS])
@@ -156,10 +160,15 @@ def _described(uris: Mapping[str, str], metadata: Mapping[str, dict[str, Any]]) 
 def _input(port: Port, given: Mapping[str, Sequence[Path]]) -> Path | tuple[Path, ...]:
     paths = given.get(port.name, ())
     if port.many:
-        return tuple(paths)
+        return (*paths, *(path for name in single_names(port) for path in given.get(name, ())))
     if len(paths) != 1:
         raise UserError(f"{port.name}: one {port.kind} artifact is needed, the task was given {len(paths)}")
     return paths[0]
+
+
+def single_names(port: Port) -> list[str]:
+    """Return the inputs that take single artifacts of a port of many: Kubeflow makes no list of them."""
+    return [f"{port.name}_{number}" for number in range(1, SINGLES + 1)]
 
 
 def _output(name: str, outputs: Mapping[str, Path]) -> Path:
