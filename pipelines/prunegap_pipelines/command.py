@@ -15,7 +15,6 @@ from prunegap_components.image_names import STAGE_IMAGE
 
 from prunegap import __version__
 from prunegap.artifacts.elsewhere import PACKED_DIR
-from prunegap.artifacts.elsewhere import PACKED_DIR
 from prunegap.atomic import write_atomically
 from prunegap.cli.entry import enter, show_comparison
 from prunegap.cli.experiment_file import read_experiment
