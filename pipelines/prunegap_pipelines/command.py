@@ -125,9 +125,10 @@ def run_local(
     if containers:
         from prunegap_pipelines.containers import InContainers
         from prunegap_pipelines.image_engine import open_engine
-        from prunegap_pipelines.resources import DATA
+        from prunegap_pipelines.resources import DATA, read_resources
 
-        carry = InContainers(open_engine(), place, {DATA: data.absolute()} if data else {}, network)
+        mounts, gpu = {DATA: data.absolute()} if data else {}, bool(read_resources(shape["resources"]).accelerator)
+        carry = InContainers(open_engine(), place, mounts, network, gpu=gpu)
         carry.require(image)
     environment = {
         CHECKPOINT_DIR: str(checkpoints),

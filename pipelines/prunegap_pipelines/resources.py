@@ -8,7 +8,7 @@ import yaml
 from kfp import dsl, kubernetes
 from kfp.dsl import PipelineTask
 from prunegap_components.component import artifact_type
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from prunegap.cli.explain import explain, yaml_key
 from prunegap.errors import UserError, did_you_mean
@@ -43,7 +43,7 @@ class Resources(BaseModel):
     light_cpu: str = Field(default="1", description="Cores of the other stages.")
     light_memory: str = Field(default="2Gi", description="Memory of the other stages.")
     accelerator: str = Field(default="", description="Resource name of a GPU, e.g. nvidia.com/gpu; empty: none.")
-    accelerators: int = Field(default=1, ge=1, description="GPUs a stage, if there is an accelerator.")
+    accelerators: int = Field(default=1, ge=1, description="GPUs a stage, if there is an accelerator: 1.")
     node_selector: Mapping[str, str] = Field(default={}, description="Labels a node must have.")
     tolerations: tuple[Toleration, ...] = Field(default=(), description="Taints a pod puts up with.")
     shared_memory: str = Field(default="1Gi", description="Size of /dev/shm, which PyTorch's workers need.")
@@ -58,6 +58,16 @@ class Resources(BaseModel):
     tracking_config_map: str = Field(default="prunegap-tracking", description="Config map with MLFLOW_TRACKING_URI.")
     s3_secret: str = Field(default="prunegap-s3", description="Secret with the keys of the object store.")
     mlflow_secret: str = Field(default="prunegap-mlflow", description="Secret with MLflow's user and password.")
+
+    @field_validator("accelerators")
+    @classmethod
+    def _all_are_used(cls, count: int) -> int:
+        if count > 1:
+            raise ValueError(
+                f"a stage uses one GPU and would leave the others idle, got {count}; ask for 1, and run stages side by "
+                "side on the others"
+            )
+        return count
 
 
 PROFILES = {

@@ -13,6 +13,7 @@ from prunegap_components.component import plain, stage_component
 
 from prunegap.pipeline.wiring import Handles
 from prunegap.stages.contract import Stage, StageParams
+from prunegap.tracking.final_status import LAST_STAGE
 from prunegap_pipelines.resources import Resources, equip, runs_network
 
 T = TypeVar("T")
@@ -67,7 +68,8 @@ class KubeflowRunner:
                 step,
                 ", ".join(made_from.not_looked_at),
             )
-        task.set_caching_options(self.cache and not made_from.not_looked_at)
+        # The last stage gives every run its own figures, and its record of what was cached.
+        task.set_caching_options(self.cache and not made_from.not_looked_at and stage.name != LAST_STAGE)
         if not artifacts:
             task.after(self.first)
         task.set_display_name(SEED.sub("", step))
