@@ -12,14 +12,21 @@ from pathlib import Path
 
 from kfp.compiler import Compiler
 
-from prunegap import __version__
+from prunegap.artifacts.manifest import clear_disk_errors
 from prunegap.atomic import write_atomically
 from prunegap.pipeline import STAGES
-from prunegap_components.component import close_run_component, open_run_component, stage_component
+from prunegap_components.component import (
+    close_run_component,
+    each_component,
+    open_run_component,
+    plan_component,
+    stage_component,
+)
 from prunegap_components.compose import compose_file
+from prunegap_components.image_names import STAGE_IMAGE
 
 ROOT = Path(__file__).resolve().parents[2]
-IMAGE = f"prunegap/stage:{__version__}"
+DESCRIPTION = "# Description: "
 README = """# Components
 
 A Kubeflow component for every stage, generated from the stage's definition by `make generate`; `component.py` says how.
@@ -30,42 +37,73 @@ metrics in the Kubeflow UI.
 | --- | --- |
 {rows}
 
-Use one in a pipeline of your own:
+In a pipeline of your own each is a step like any other; `{image}` is the image that `make images` builds on
+this machine, and no registry has it. For a cluster write them with the image that you pushed, by its digest in
+`docker/images.lock.json` or by name:
 
-```python
-from kfp import components
-
-prune = components.load_component_from_file("components/prune/component.yaml")
+```sh
+prunegap-pipelines components my-components
+prunegap-pipelines components my-components --image registry.example/team/stage:1.4
 ```
 
-The image is `{image}`. For another one, best by digest, make the component from the stage:
+```python
+from kfp import components, dsl
+
+prepare_data = components.load_component_from_file("my-components/prepare_data/component.yaml")
+acquire_dense = components.load_component_from_file("my-components/acquire_dense/component.yaml")
+
+
+@dsl.pipeline
+def mine():
+    data = prepare_data(source="digits")
+    acquire_dense(dataset=data.outputs["dataset"], epochs=5)
+```
+
+The image runs as user 10001 and has no entry point. On a cluster its outputs are volumes that every user may write;
+kfp's own `local.DockerRunner` mounts a folder of yours, for you to write:
 
 ```python
-from prunegap_components.component import stage_component
-from prunegap.stages.prune import prune
-
-component = stage_component(prune, "registry.example/prunegap/stage@sha256:...")
+local.init(local.DockerRunner(user=f"{{os.getuid()}}:{{os.getgid()}}"))
 ```
+
+With kfp 2.17 it now and then takes a container that failed for one that did not
+([13332](https://github.com/kubeflow/pipelines/issues/13332)): look for the outputs.
 """
 
 
-def generated(scratch: Path) -> Iterator[tuple[Path, str]]:
-    """Yield every derived file: its path below the repository's root, and its text.
+def component_files(image: str) -> Iterator[tuple[Path, str]]:
+    """Yield the component of every stage, and those that open, plan and close a run: its path, and its text.
 
     Args:
-        scratch: an empty folder to compile in.
+        image: what they run, as an engine or a node finds it.
     """
+    stages = [stage_component(stage, image) for stage in STAGES]
+    with tempfile.TemporaryDirectory() as scratch:
+        loops = [plan_component(image), each_component(image)]
+        for component in [open_run_component(image), *loops, *stages, close_run_component(image)]:
+            compiled = Path(scratch) / "component.yaml"
+            Compiler().compile(component, str(compiled))
+            yield Path(component.name.replace("-", "_")) / compiled.name, compiled.read_text()
+
+
+def generated() -> Iterator[tuple[Path, str]]:
+    """Yield every derived file: its path below the repository's root, and its text."""
     rows: list[str] = []
-    stages = [stage_component(stage, IMAGE) for stage in STAGES]
-    for component in [open_run_component(IMAGE), *stages, close_run_component(IMAGE)]:
-        name = component.name.replace("-", "_")
-        compiled = scratch / f"{name}.yaml"
-        Compiler().compile(component, str(compiled))
-        yield Path("components") / name / "component.yaml", compiled.read_text()
-        rows.append(f"| [{name}]({name}/component.yaml) | {component.component_spec.description} |")
-    yield Path("components/README.md"), README.format(rows="\n".join(rows), image=IMAGE)
+    for path, text in component_files(STAGE_IMAGE):
+        yield Path("components") / path, text
+        summary = next(line for line in text.splitlines() if line.startswith(DESCRIPTION)).removeprefix(DESCRIPTION)
+        rows.append(f"| [{path.parent}]({path}) | {summary} |")
+    yield Path("components/README.md"), README.format(rows="\n".join(rows), image=STAGE_IMAGE)
     services = Path("docker/compose.digits.yaml")
     yield services, compose_file(Path("experiments/digits.yaml"), services)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file in one go, and the folders above it."""
+    with clear_disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with write_atomically(path) as beside:
+            beside.write_text(text)
 
 
 def main() -> None:
@@ -74,16 +112,11 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="only say what is out of date; exit code 1 if anything is")
     check = parser.parse_args().check
     os.chdir(ROOT)
-    with tempfile.TemporaryDirectory() as scratch:
-        stale = [
-            (path, text) for path, text in generated(Path(scratch)) if not path.exists() or path.read_text() != text
-        ]
+    stale = [(path, text) for path, text in generated() if not path.exists() or path.read_text() != text]
     for path, text in stale:
         print(f"{path}: {'out of date; run `make generate`' if check else 'written'}")  # noqa: T201
         if not check:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with write_atomically(path) as beside:
-                beside.write_text(text)
+            write(path, text)
     sys.exit(bool(check and stale))
 
 

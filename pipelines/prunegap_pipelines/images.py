@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from docker.client import DockerClient
+from prunegap_components.image_names import LATEST_BUILD, LOCAL
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from prunegap import __version__
@@ -18,9 +19,7 @@ from prunegap.errors import UserError, did_you_mean
 from prunegap_pipelines.image_engine import DOCKERFILE, Show, build_target, engine_errors, push
 
 TARGETS = ("objectstore", "mlflow", "stage")
-LOCAL = "prunegap"
 DIRTY = "-dirty"
-LATEST_BUILD = "dev"  # on the engine that built it, never pushed: what docker/.env.example names
 TAG_LENGTH = 12
 REGISTRY = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)*")
 
@@ -66,12 +65,18 @@ class ImageLock(BaseModel):
         except OSError as error:
             raise UserError(f"{path}: the image lock cannot be written ({error.strerror}); choose another") from error
 
-    def reference(self, target: str) -> str:
-        """Return what to run or to compile with; :class:`UserError` if the lock has no such image."""
+    def reference(self, target: str, *, for_cluster: bool = False) -> str:
+        """Return what to run or to compile with; :class:`UserError` if the lock has no such image.
+
+        Args:
+            target: name of the image.
+            for_cluster: a name that others than the engine that built it can know: the tag of one that was not pushed.
+        """
         if target not in self.images:
             built = ", ".join(self.images)
             raise UserError(f"the image lock has no image '{target}', only {built}; build it with --target {target}")
-        return self.images[target].reference
+        image = self.images[target]
+        return image.tag if for_cluster and image.digest is None else image.reference
 
 
 def build_images(
@@ -81,6 +86,7 @@ def build_images(
     registry: str | None = None,
     build_args: Mapping[str, str] | None = None,
     *,
+    name: str = LOCAL,
     context: Path = Path(),
     show: Show = lambda _line: None,
 ) -> ImageLock:
@@ -92,15 +98,18 @@ def build_images(
         revision: git revision as :func:`git_revision` gives it; its first 12 characters are the tag.
         registry: ``host[:port][/path]`` to push below; None: the images stay with the engine.
         build_args: build arguments of the Dockerfile, e.g. ``{"TORCH_INDEX": "https://..."}``.
+        name: what the images' names on this engine begin with; ``name/target:dev`` moves to what is built.
         context: folder that has docker/Dockerfile, the source and the locks.
         show: is given each line of progress.
 
     Raises:
-        UserError: a wrong target or registry, a step that failed, a push that was refused, an engine that is gone.
+        UserError: a wrong target, name or registry, a step that failed, a push that was refused, no engine.
     """
     for target in targets:
         if target not in TARGETS:
             raise UserError(f"target: there is no image '{target}'{did_you_mean(target, TARGETS)}")
+    if not REGISTRY.fullmatch(name):
+        raise UserError(f"name must be what an image's name can begin with, in lower case; got '{name}'")
     if registry is not None and not REGISTRY.fullmatch(registry):
         raise UserError(f"registry must be host[:port][/path] in lower case, without https://; got '{registry}'")
     if not (context / DOCKERFILE).is_file():
@@ -109,12 +118,12 @@ def build_images(
     arguments = {**(build_args or {}), "REVISION": revision, "VERSION": __version__}
     identifiers = {
         target: build_target(
-            engine, target, tag=f"{LOCAL}/{target}:{tag}", context=context, arguments=arguments, show=show
+            engine, target, tag=f"{name}/{target}:{tag}", context=context, arguments=arguments, show=show
         )
         for target in sorted(targets, key=TARGETS.index)
     }
     images = {
-        target: _locked(engine, target, tag, found, registry=registry, show=show)
+        target: _locked(engine, target, tag, found, name=name, registry=registry, show=show)
         for target, found in identifiers.items()
     }
     return ImageLock(revision=revision, images=images)
@@ -126,13 +135,13 @@ def _tag(revision: str) -> str:
 
 
 def _locked(
-    engine: DockerClient, target: str, tag: str, identifier: str, *, registry: str | None, show: Show
+    engine: DockerClient, target: str, tag: str, identifier: str, *, name: str, registry: str | None, show: Show
 ) -> LockedImage:
-    repository = f"{registry or LOCAL}/{target}"
+    repository = f"{registry or name}/{target}"
     with engine_errors(f"image {target}"):
         image = engine.images.get(identifier)
         image.tag(repository, tag)
-        image.tag(f"{LOCAL}/{target}", LATEST_BUILD)
+        image.tag(f"{name}/{target}", LATEST_BUILD)
     digest = None if registry is None else push(engine, repository, tag, show)
     return LockedImage(
         reference=f"{repository}@{digest}" if digest else identifier,

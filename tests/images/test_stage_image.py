@@ -29,11 +29,17 @@ def test_an_image_says_what_it_is_and_is_not_root(engine, lock, target):
 
 
 def test_the_program_starts_in_a_read_only_container(run, lock):
-    assert run(lock.reference("stage"), "--version") == (0, "prunegap, version 0.1.0\n")
+    assert run(lock.reference("stage"), "prunegap", "--version") == (0, "prunegap, version 0.1.0\n")
+
+
+def test_the_command_is_the_containers_own_and_without_one_it_says_what_there_is(engine, run, lock):
+    assert engine.images.get(lock.reference("stage")).attrs["Config"]["Entrypoint"] is None
+    code, said = run(lock.reference("stage"))
+    assert (code, said.split()[:2]) == (0, ["Usage:", "prunegap"])
 
 
 def test_a_mistake_is_one_line_and_exit_code_1(run, lock):
-    code, said = run(lock.reference("stage"), "prepare_data", "--dataset", "ds", "--source", "nothing")
+    code, said = run(lock.reference("stage"), "prunegap", "prepare_data", "--dataset", "ds", "--source", "nothing")
     assert code == 1
     assert said.startswith("error: ")
     assert len(said.splitlines()) == 1
@@ -42,7 +48,7 @@ def test_a_mistake_is_one_line_and_exit_code_1(run, lock):
 def test_no_platform_and_no_tools_are_in_the_stage_image(run, lock):
     unwanted = ["kfp", "kubernetes", "pytest", "moto", "pip", "uv", "hatchling", "components", "pipelines"]
     script = f"import importlib.util as u, json; print(json.dumps([n for n in {unwanted} if u.find_spec(n)]))"
-    code, said = run(lock.reference("stage"), "-c", script, entrypoint="python")
+    code, said = run(lock.reference("stage"), "python", "-c", script)
     assert (code, json.loads(said)) == (0, [])
 
 
@@ -56,9 +62,9 @@ def test_the_code_is_a_small_layer_over_the_dependencies(engine, lock):
 def test_stages_write_their_artifacts_to_the_volume_and_nothing_else(run, lock, volume):
     mounts = {volume: {"bind": "/workspace", "mode": "rw"}}
     stage = lock.reference("stage")
-    made = run(stage, "prepare_data", "--dataset", "dataset", volumes=mounts)
+    made = run(stage, "prunegap", "prepare_data", "--dataset", "dataset", volumes=mounts)
     assert made[0] == 0, made[1]
-    train = ["acquire_dense", "--dataset", "dataset", "--dense-model", "dense", "--history", "history"]
+    train = ["prunegap", "acquire_dense", "--dataset", "dataset", "--dense-model", "dense", "--history", "history"]
     trained = run(stage, *train, "--epochs", "1", volumes=mounts)
     assert trained[0] == 0, trained[1]
     script = (
@@ -68,13 +74,13 @@ def test_stages_write_their_artifacts_to_the_volume_and_nothing_else(run, lock, 
         "  try: open(path, 'w')\n"
         "  except OSError as error: print(error.strerror)\n"
     )
-    checked = run(stage, "-c", script, entrypoint="python", volumes=mounts)
+    checked = run(stage, "python", "-c", script, volumes=mounts)
     refused = "Read-only file system"
     assert checked == (0, f"dataset\ndense_model\n{refused}\n{refused}\n")
 
 
 def test_sigterm_reaches_the_program_which_ends_with_143(start, lock, volume, until):
-    words = ["acquire_dense", "--dataset", "dataset", "--dense-model", "stopped", "--epochs", "100000"]
+    words = ["prunegap", "acquire_dense", "--dataset", "dataset", "--dense-model", "stopped", "--epochs", "100000"]
     stopped = start(lock.reference("stage"), *words, volumes={volume: {"bind": "/workspace", "mode": "rw"}})
     until(lambda: catches_sigterm(stopped), lambda: runs(stopped), stopped.logs)
     stopped.stop(timeout=900)

@@ -36,7 +36,7 @@ def test_a_cached_step_is_a_nested_run_that_says_which_run_did_it(program, tmp_p
     assert not [step for step, one in first.items() if "prunegap.cached_from" in one.data.tags]
 
     done, second = run("second", "evaluate.dataset_name=ten digits")
-    assert set(done) == {"open-run", EVALUATE, "compare", "close-run"}
+    assert set(done) == {"open-run", "plan-cells", EVALUATE, "compare", "close-run"}
     cached = {step: one.data.tags["prunegap.cached_from"] for step, one in second.items() if step in BEFORE}
     assert cached == dict.fromkeys(BEFORE, "first")
     assert "prunegap.cached_from" not in second[EVALUATE].data.tags
@@ -46,12 +46,13 @@ def test_a_cached_step_is_a_nested_run_that_says_which_run_did_it(program, tmp_p
         assert source.info.run_id in copy.data.tags["mlflow.note.content"]
         assert copy.data.params == source.data.params != {}
         assert copy.data.metrics == source.data.metrics
+        assert copy.info.run_name == source.info.run_name
         for tag in ("prunegap.stage", "prunegap.seed", "prunegap.sparsity", "prunegap.method"):
             assert copy.data.tags.get(tag) == source.data.tags.get(tag)
     assert first[FINETUNE].data.metrics
 
     done, third = run("third", "evaluate.dataset_name=ten digits")
-    assert done == ["open-run", "compare", "close-run"]
+    assert done == ["open-run", "plan-cells", "compare", "close-run"]
     assert {step: one.data.tags.get("prunegap.cached_from") for step, one in third.items()} == {
         **dict.fromkeys(BEFORE, "first"),
         EVALUATE: "second",

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from prunegap.errors import UserError
 from prunegap.report.summary import summarise
-from prunegap.report.tables import comparison_table, group_table, markdown_table
+from prunegap.report.tables import all_groups_markdown, comparison_table, group_table, markdown_table
 
 
 def printed(table):
@@ -136,3 +136,29 @@ def test_an_unknown_sparsity_or_split_names_those_there_are(simulate):
         group_table(simulate(), 0.5, "test")
     with pytest.raises(UserError, match=r"no evaluation to compare"):
         group_table([], 0.5, "test")
+
+
+def test_the_groups_of_all_methods_stand_below_the_verdict_of_their_sparsity(simulate):
+    evaluations = simulate(per_group=400, sparsities=(0.9, 0.95), names=["A|B", "C", "D"])
+    rows = summarise(evaluations)
+    text = all_groups_markdown(rows, evaluations)
+    first, second = text.split("## ")[1:]
+    assert (first.splitlines()[0], second.splitlines()[0]) == ("90 % sparsity", "95 % sparsity")
+    for part, sparsity in ((first, 0.9), (second, 0.95)):
+        verdict = part.splitlines()[2]
+        met = {row.shown_name: row.feasible_on_train for row in rows if row.sparsity == sparsity}
+        assert verdict.startswith("Feasible on train at ") is any(met.values())
+        assert all(name.replace("_", "\\_") in verdict for name in met)
+        assert part.index(verdict) < part.index("| group |")
+        assert f"at {100 * sparsity:g} % sparsity" in part
+        for split in ("train", "test"):
+            worst, _ = mean_excess([one for one in evaluations if one.sparsity == sparsity], "nft", split, "D")
+            assert f"{worst:+.2f}" in part
+        assert "| A\\|B |" in part
+
+
+def test_a_sparsity_that_lacks_a_split_has_no_table_of_it(simulate):
+    evaluations = simulate(sparsities=(0.9,)) + simulate(sparsities=(0.95,), splits=("test",))
+    first, second = all_groups_markdown(summarise(evaluations), evaluations).split("## ")[1:]
+    assert "on train at 90 % sparsity" in first
+    assert "on train at 95 % sparsity" not in second.replace("feasible on train", "")

@@ -19,7 +19,7 @@ HEADLINE = "headline.json"
 class Comparison(
     Artifact,
     kind="comparison",
-    views={"table": "comparison.md", "report": "comparison.html"},
+    views={"groups": "groups.md", "table": "comparison.md", "report": "comparison.html"},
     tracked="files",
 ):
     """All evaluations of a run.

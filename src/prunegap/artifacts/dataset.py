@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from prunegap.artifacts.elsewhere import file_of
 from prunegap.artifacts.kind import Artifact
 from prunegap.artifacts.manifest import write_json
 
@@ -49,7 +50,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class Dataset(Artifact, kind="dataset", kubeflow="Dataset"):
+class Dataset(Artifact, kind="dataset", kubeflow="Dataset", bulk="*.safetensors"):
     """Grouped data, the name of their source, and the rows of it that are not there."""
 
     data: GroupedDataset
@@ -86,7 +87,7 @@ class Dataset(Artifact, kind="dataset", kubeflow="Dataset"):
         attributes: dict[str, dict[str, Tensor]] = {}
         row_names: dict[str, list[str]] = {}
         for name in raw["counts"]:
-            tensors = load_file(folder / f"{name}.safetensors")
+            tensors = load_file(file_of(folder, f"{name}.safetensors"))
             splits[name] = Split(tensors.pop("images"), tensors.pop("labels"), tensors.pop("groups"))
             attributes[name] = {key.removeprefix(_ATTRIBUTE): values for key, values in tensors.items()}
             names_file = folder / f"row_names_{name}.json"
@@ -111,8 +112,8 @@ class Dataset(Artifact, kind="dataset", kubeflow="Dataset"):
 
     def metrics(self) -> Iterator[tuple[int, Mapping[str, float]]]:
         """Yield how many examples each split has, and how many rows were left out."""
-        counts = {f"examples/{name}": float(len(split)) for name, split in self.data.splits.items()}
-        yield 0, counts | {"bad_rows": float(len(self.left_out))}
+        counts = {f"examples/{name}": len(split) for name, split in self.data.splits.items()}
+        yield 0, counts | {"bad_rows": len(self.left_out)}
 
 
 def _description(dataset: GroupedDataset) -> dict[str, Any]:

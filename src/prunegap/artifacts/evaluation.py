@@ -17,10 +17,12 @@ from prunegap.artifacts.manifest import MANIFEST, read_manifest, write_json
 from prunegap.estimate import Estimate, Quantity, shown_in
 
 if TYPE_CHECKING:
-    from prunegap.gaps import Measures, Outcomes
+    from prunegap.gaps import Classification, Measures, Outcomes
 
 EVALUATION = "evaluation.json"
 EVALUATIONS = "evaluations.json"
+CLASSIFICATION = "classification.json"
+NOT_FIGURES = {"outcomes", "table", "classification", "made_from"}
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,13 @@ class SplitResult:
 
 
 @dataclass(frozen=True)
-class Evaluation(Artifact, kind="evaluation", views={"groups": "groups.md"}, tracked="files", judges="finetuned_model"):
+class Evaluation(
+    Artifact,
+    kind="evaluation",
+    tracked="files",
+    judges="finetuned_model",
+    views={"groups": "groups.md", "classification": CLASSIFICATION},
+):
     """What was run, and what came of it.
 
     Attributes:
@@ -60,8 +68,10 @@ class Evaluation(Artifact, kind="evaluation", views={"groups": "groups.md"}, tra
         seconds: wall-clock of fine-tuning.
         overall_quantities: what the overall estimates of a split are, in order.
         group_quantities: what the estimates of a group are, in order.
+        layers: names of the model's layers by what pruning made of them (:mod:`prunegap.pruning.layer_roles`).
         outcomes: what the model does with each example, by split (on the CPU).
         table: the groups of every split, as Markdown; not read back.
+        classification: which classes the model confuses, by split; not read back.
         made_from: digests of what it was made from, by name, once it lies sealed on disk.
     """
 
@@ -80,8 +90,12 @@ class Evaluation(Artifact, kind="evaluation", views={"groups": "groups.md"}, tra
     overall_quantities: Sequence[Quantity]
     group_quantities: Sequence[Quantity]
     splits: Mapping[str, SplitResult]
+    layers: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     outcomes: Mapping[str, Outcomes] = field(default_factory=dict[str, "Outcomes"], repr=False, compare=False)
     table: str = field(default="", repr=False, compare=False)
+    classification: Mapping[str, Classification] = field(
+        default_factory=dict[str, "Classification"], repr=False, compare=False
+    )
     made_from: Mapping[str, str] = field(default_factory=dict[str, str], repr=False, compare=False)
 
     @property
@@ -96,6 +110,7 @@ class Evaluation(Artifact, kind="evaluation", views={"groups": "groups.md"}, tra
         write_json(folder / EVALUATION, plain(self))
         save_outcomes(folder, self.outcomes)
         (folder / "groups.md").write_text(self.table, encoding="utf-8")
+        write_json(folder / CLASSIFICATION, {name: asdict(one) for name, one in self.classification.items()})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -132,7 +147,7 @@ def evaluation_metrics(evaluation: Evaluation) -> dict[str, float]:
     metrics: dict[str, float | None] = {}
     for split, result in evaluation.splits.items():
         metrics |= {f"{split}/{one.name}": result.value(one.name) for one in overall}
-        metrics[f"{split}/feasible"] = float(result.feasible)
+        metrics[f"{split}/feasible"] = int(result.feasible)
         for one in per_group:
             metrics |= {f"group_{one.name}_{split}/{group.name}": group.value(one.name) for group in result.groups}
     return {name: value for name, value in metrics.items() if value is not None}
@@ -150,8 +165,8 @@ def load_evaluations(folder: Path) -> list[Evaluation]:
 
 def plain(evaluation: Evaluation) -> dict[str, Any]:
     """Return an evaluation as JSON values; limits that an estimate does not have are left out."""
-    fields = asdict(replace(evaluation, outcomes={}))
-    raw = {name: value for name, value in fields.items() if name not in {"outcomes", "table", "made_from"}}
+    fields = asdict(replace(evaluation, outcomes={}, classification={}))
+    raw = {name: value for name, value in fields.items() if name not in NOT_FIGURES}
     for split in raw["splits"].values():
         split["overall"] = _without_blanks(split["overall"])
         for group in split["groups"]:

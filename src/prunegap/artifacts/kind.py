@@ -22,6 +22,7 @@ class Artifact(ABC):
         tracked: how a tracker keeps it: as attached files, as a logged model, or as numbers alone.
         judges: kind of the input that its metrics are about: that input is kept as a logged model, with them.
         meets_other: names of what it is made from and may later meet others of, as a model may meet other data.
+        bulk: pattern of its files that can be large, which may lie outside its folder; empty: none.
     """
 
     kind: ClassVar[str]
@@ -30,6 +31,7 @@ class Artifact(ABC):
     tracked: ClassVar[Literal["files", "model", "numbers"]]
     judges: ClassVar[str]
     meets_other: ClassVar[frozenset[str]]
+    bulk: ClassVar[str]
 
     def __init_subclass__(
         cls,
@@ -40,9 +42,10 @@ class Artifact(ABC):
         tracked: Literal["files", "model", "numbers"] = "numbers",
         judges: str = "",
         meets_other: Collection[str] = (),
+        bulk: str = "",
     ) -> None:
         cls.kind, cls.kubeflow, cls.views, cls.tracked, cls.judges = kind, kubeflow, views or {}, tracked, judges
-        cls.meets_other = frozenset(meets_other)
+        cls.meets_other, cls.bulk = frozenset(meets_other), bulk
         # A dataclass with slots is made twice under one name; two classes are not to share a kind.
         other = KINDS.setdefault(kind, cls)
         if other.__qualname__ != cls.__qualname__ or other.__module__ != cls.__module__:

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from prunegap.artifacts.elsewhere import ELSEWHERE, places_of
 from prunegap.artifacts.identity import Identity
 from prunegap.atomic import write_atomically
 from prunegap.digests import sha256_of
@@ -73,11 +74,10 @@ def seal(
     Returns:
         The manifest as written.
     """
-    files = {
-        path.relative_to(staging).as_posix(): sha256_of(path)
-        for path in sorted(staging.rglob("*"))
-        if path.is_file() and path != staging / MANIFEST
-    }
+    unlisted = {staging / MANIFEST, staging / ELSEWHERE}
+    listed = [path for path in staging.rglob("*") if path.is_file() and path not in unlisted]
+    files = {path.relative_to(staging).as_posix(): sha256_of(path) for path in listed}
+    files = dict(sorted((files | {name: place.sha256 for name, place in places_of(staging).items()}).items()))
     manifest = Manifest(kind, SCHEMA_VERSION, files, identity, made_on)
     write_json(staging / MANIFEST, asdict(manifest))
     _put_in_place(staging, target)
@@ -195,8 +195,11 @@ def check(path: Path, kind: str) -> Manifest:
     Raises:
         UserError: as :func:`read_manifest`, and for a file that is missing or changed.
     """
-    manifest = read_manifest(path, kind)
+    manifest, places = read_manifest(path, kind), places_of(path)
     for name, expected in manifest.files.items():
+        if name in places:
+            places[name].require(path, expected)
+            continue
         file = path / name
         if not file.is_file():
             raise UserError(f"{path}: {kind} artifact lacks its file '{name}'; {_made_again(path)}")

@@ -5,7 +5,6 @@ Back goes an executor output: the artifacts' metadata, and as metadata of ``metr
 """
 
 import json
-import logging
 import math
 import os
 import re
@@ -20,6 +19,7 @@ import click
 
 from prunegap import __version__
 from prunegap.artifacts.manifest import clear_disk_errors, read_manifest, write_json
+from prunegap.cli.kubeflow_classification import shown_classification
 from prunegap.cli.stage_command import carry_out, validated
 from prunegap.errors import UserError
 from prunegap.pipeline import STAGES
@@ -31,10 +31,8 @@ TASK = "kubeflow-task"
 METRICS = "metrics"
 STEP, TAGS, MADE_FROM = "step", "tags", "made_from"
 MOST_METRICS = 64
+SINGLES = 8
 PLACEHOLDER = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
-# kfp's local orchestrator writes a seed into a text as the float it keeps: seed0.0. Only the first is a seed: behind
-# it stands the method's label, which may be called anything.
-SEED_AS_FLOAT = re.compile(r"^((?:(?!-seed).)*-seed\d+)\.0(?=-|$)")
 MOUNTS = {"gs://": "/gcs/", "minio://": "/minio/", "s3://": "/s3/"}
 
 
@@ -43,7 +41,6 @@ MOUNTS = {"gs://": "/gcs/", "minio://": "/minio/", "s3://": "/s3/"}
 @click.argument("executor_input", metavar="EXECUTOR_INPUT")
 def kubeflow_task(stage: str, executor_input: str) -> None:
     """Carry out a stage as Kubeflow's executor input says (the {{$}} of a container component)."""
-    logging.getLogger("prunegap").setLevel(logging.INFO)
     run_task(next(one for one in STAGES if one.name == stage), TaskInput.parse(executor_input))
 
 
@@ -68,7 +65,7 @@ class TaskInput:
     @property
     def step(self) -> str:
         """Name of the step; empty if it was given none."""
-        return SEED_AS_FLOAT.sub(r"\1", str(self.parameters.get(STEP) or ""))
+        return str(self.parameters.get(STEP) or "")
 
     @property
     def tags(self) -> dict[str, str]:
@@ -121,6 +118,8 @@ def run_task(stage: Stage[..., Any], task: TaskInput) -> None:
     params = validated(stage, given, lambda path: str(path[0]) if path else "")
     inputs = {port.name: _input(port, task.inputs) for port in stage.inputs}
     outputs = {port.name: _output(port.name, task.outputs) for port in stage.outputs}
+    for place in (*outputs.values(), task.output_file):
+        _require_writable(place)
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         click.echo("MLFLOW_TRACKING_URI is not set: the step is not tracked in MLflow", err=True)
     read = [read_manifest(path, kind) for _, kind, path in artifacts_of(stage.inputs, inputs)]
@@ -135,6 +134,8 @@ def run_task(stage: Stage[..., Any], task: TaskInput) -> None:
             if view.name in task.outputs:
                 task.outputs[view.name].parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(task.outputs[view.port] / view.file, task.outputs[view.name])
+                if view.file.endswith(".json"):
+                    metadata[view.name] = shown_classification(task.outputs[view.name], task.step or stage.name)
         if METRICS in task.outputs:
             # Kubeflow reads the metadata; the file is for what looks for one, as kfp's local cache does.
             write_json(task.outputs[METRICS], metadata[METRICS])
@@ -161,31 +162,33 @@ def _described(uris: Mapping[str, str], metadata: Mapping[str, dict[str, Any]]) 
 
 
 def _input(port: Port, given: Mapping[str, Sequence[Path]]) -> Path | tuple[Path, ...]:
-    """Return the path of a port.
+    paths = given.get(port.name, ())
+    if port.many:
+        return (*paths, *(path for name in single_names(port) for path in given.get(name, ())))
+    if len(paths) != 1:
+        raise UserError(f"{port.name}: one {port.kind} artifact is needed, the task was given {len(paths)}")
+    return paths[0]
 
-    A port of many takes its own list, and the lists ``<port>_0``, ``<port>_1``, ... that a pipeline collects from
-    the steps of a loop: the first iteration of each, then the second of each, as a run in one process lists them.
-    """
-    if not port.many:
-        paths = given.get(port.name, ())
-        if len(paths) != 1:
-            raise UserError(f"{port.name}: one {port.kind} artifact is needed, the task was given {len(paths)}")
-        return paths[0]
-    numbered = [
-        (int(match[1]), paths) for name, paths in given.items() if (match := re.fullmatch(rf"{port.name}_(\d+)", name))
-    ]
-    lists = [given.get(port.name, ()), *(paths for _, paths in sorted(numbered))]
-    lists = [paths for paths in lists if paths]
-    if len({len(paths) for paths in lists}) > 1:
-        counts = ", ".join(str(len(paths)) for paths in lists)
-        raise UserError(f"{port.name}: the lists hold {counts} artifacts; each must hold one from every iteration")
-    return tuple(path for iteration in zip(*lists, strict=True) for path in iteration)
+
+def single_names(port: Port) -> list[str]:
+    """Return the inputs that take single artifacts of a port of many: Kubeflow makes no list of them."""
+    return [f"{port.name}_{number}" for number in range(1, SINGLES + 1)]
 
 
 def _output(name: str, outputs: Mapping[str, Path]) -> Path:
     if name not in outputs:
         raise UserError(f"{name}: the task was given no place for this output; generate its component anew")
     return outputs[name]
+
+
+def _require_writable(place: Path) -> None:
+    """Refuse a folder of somebody else's before any work: kfp's DockerRunner mounts one of whoever started it."""
+    nearest = next(str(folder) for folder in place.parents if os.path.exists(folder))  # noqa: PTH110 - Path's may raise
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise UserError(
+            f"{nearest}: user {os.getuid()} of this container cannot write there; let it, or run the container as the "
+            "folder's owner (kfp: local.DockerRunner(user='UID:GID'))"
+        )
 
 
 def _filled(value: Any, values: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value

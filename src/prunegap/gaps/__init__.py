@@ -1,5 +1,6 @@
 """What pruning costs each group: outcomes of two models on the same examples, and the table of statistics of them."""
 
+from prunegap.gaps.classification import Classification, classification
 from prunegap.gaps.outcomes import GroupPerformance, Outcomes, Pair, group_means, performance, spread
 from prunegap.gaps.statistic import (
     GroupStatistic,
@@ -12,12 +13,14 @@ from prunegap.gaps.statistic import (
 )
 
 __all__ = [
+    "Classification",
     "GroupPerformance",
     "GroupStatistic",
     "Measures",
     "Outcomes",
     "OverallStatistic",
     "Pair",
+    "classification",
     "compare_outcomes",
     "group_means",
     "group_statistics",

@@ -10,8 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from prunegap.artifacts.evaluation import Evaluation
+from prunegap.report.findings import findings
 from prunegap.report.grids import Cell, Grid, Mark, comparison_grid, group_grid, group_quantities, overview_grid
-from prunegap.report.groups import check_one_problem
+from prunegap.report.groups import check_one_problem, sparsities_of, splits_of
+from prunegap.report.seed_mean import plain_percent
 from prunegap.report.summary import ComparisonRow
 
 STYLES: dict[Mark, str] = {
@@ -82,6 +84,24 @@ def groups_markdown(evaluation: Evaluation) -> str:
         for quantity in group_quantities([evaluation]):
             grid = group_grid([evaluation], evaluation.sparsity, split, quantity)
             parts.append(f"{_escaped(grid.title)}:\n\n{markdown_grid(grid)}")
+    return "\n".join(parts)
+
+
+def all_groups_markdown(rows: Sequence[ComparisonRow], evaluations: Sequence[Evaluation]) -> str:
+    """Return for each sparsity which methods are feasible, in words, and what every method does to each group.
+
+    Raises:
+        UserError: evaluations of different data.
+    """
+    parts: list[str] = []
+    for sparsity in sparsities_of(evaluations):
+        found = findings(rows, evaluations, sparsity)
+        parts.append(f"## {plain_percent(sparsity)} % sparsity\n\n{_escaped(found.feasibility)}\n")
+        parts += [f"- {_escaped(f'{name}: {sentence}')}" for name, sentence in found.hurt]
+        for split in splits_of([one for one in evaluations if one.sparsity == sparsity]):
+            for quantity in group_quantities(evaluations):
+                grid = group_grid(evaluations, sparsity, split, quantity)
+                parts.append(f"\n{_escaped(grid.title)}:\n\n{markdown_grid(grid)}")
     return "\n".join(parts)
 
 

@@ -14,7 +14,7 @@ from prunegap.artifacts.evaluation import Evaluation
 from prunegap.artifacts.history import History
 from prunegap.report.groups import write_group_results_csv
 from prunegap.report.summary import row_metrics, summarise, write_comparison_csv
-from prunegap.report.tables import markdown_table
+from prunegap.report.tables import all_groups_markdown, markdown_table
 from prunegap.stages.contract import StageParams, stage
 
 
@@ -37,6 +37,7 @@ def compare(params: CompareParams, evaluations: tuple[Evaluation, ...], historie
         write_comparison_csv(rows, folder / "comparison.csv")
         write_group_results_csv(evaluations, folder / "group_results.csv")
         (folder / "comparison.md").write_text(markdown_table(rows), encoding="utf-8")
+        (folder / "groups.md").write_text(all_groups_markdown(rows, evaluations), encoding="utf-8")
         write_html(
             rows,
             evaluations,

@@ -16,6 +16,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 
 from pydantic import ConfigDict
 
+from prunegap.artifacts.elsewhere import save_artifact
 from prunegap.artifacts.identity import Identity
 from prunegap.artifacts.kind import Artifact
 from prunegap.artifacts.manifest import (
@@ -178,7 +179,7 @@ class Stage(Generic[S, R]):
                 values = self._outputs_of(self._call(params, inputs, tracker, checkpoint))
                 where = made_on(params, began) | provenance(made, manifests.values())
                 for (kind, target), staging, value in zip(targets, stagings, values.values(), strict=True):
-                    value.save(staging)
+                    save_artifact(value, staging)
                     seal(staging, target, kind=kind, identity=identity, made_on=where)
             finally:
                 for staging in stagings:

@@ -11,6 +11,7 @@ from prunegap.artifacts.dataset import Dataset
 from prunegap.artifacts.evaluation import Evaluation, split_result
 from prunegap.artifacts.trained_models import FinetunedModel
 from prunegap.report.tables import groups_markdown
+from prunegap.stages.checks import seen_by
 from prunegap.stages.contract import stage
 from prunegap.stages.measuring import measure_splits
 from prunegap.stages.training_params import ComputeParams
@@ -30,10 +31,11 @@ def evaluate(
     params: EvaluateParams, dataset: Dataset, baseline: Baseline, finetuned_model: FinetunedModel
 ) -> Evaluation:
     """Measure what pruning and fine-tuning cost each group, on every split."""
-    from prunegap.gaps import compare_outcomes, group_statistics, overall_statistics, quantity_of
+    from prunegap.gaps import classification, compare_outcomes, group_statistics, overall_statistics, quantity_of
 
     data, trained_by = dataset.data, finetuned_model.trained_by
     outcomes = measure_splits(params, finetuned_model.network, data)
+    seen = seen_by(finetuned_model.network.spec, data)
     evaluation = Evaluation(
         dataset=params.dataset_name or dataset.source,
         target=data.target,
@@ -57,6 +59,10 @@ def evaluate(
             )
             for name, split in data.splits.items()
         },
+        layers=trained_by.pruning.layers,
         outcomes=outcomes,
+        classification={
+            name: classification(outcomes[name], split.labels, seen.class_names) for name, split in seen.splits.items()
+        },
     )
     return replace(evaluation, table=groups_markdown(evaluation))

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from prunegap.tracking.addresses import without_password
 from prunegap.tracking.environment import experiment_name, pipeline_run_id
+from prunegap.tracking.links import WORKFLOW
 from prunegap.tracking.mlflow_client import check_server, connect
 from prunegap.tracking.mlflow_runs import (
     CACHED_TAG,
     MAX_PARAMETERS,
+    NAME_TAG,
     PARENT_TAG,
     PIPELINE_RUN_TAG,
     STEP_TAG,
@@ -18,6 +20,7 @@ from prunegap.tracking.mlflow_runs import (
     find_or_create,
     find_run,
 )
+from prunegap.tracking.names import run_name
 from prunegap.tracking.pipeline_run import PipelineRun, find_experiment, find_parent, kubeflow_tags
 from prunegap.tracking.reasons import reason
 from prunegap.tracking.tracked_step import FINISHED
@@ -70,19 +73,22 @@ def _record(
 ) -> None:
     done_in = str(made["pipeline_run"])
     source = find_run(client, experiment_id, {PIPELINE_RUN_TAG: done_in, STEP_TAG: step})
-    where = f"[its record there](#/experiments/{experiment_id}/runs/{source.info.run_id})" if source else "no record"
+    where = (
+        f"[its record there](#/experiments/{experiment_id}/runs/{source.info.run_id}?{WORKFLOW})"
+        if source
+        else "no record"
+    )
     identity = {PIPELINE_RUN_TAG: tags[PIPELINE_RUN_TAG], STEP_TAG: step}
     said = {
         **made["tags"],
         **tags,
         **identity,
+        NAME_TAG: run_name(step, made["tags"]),
         CACHED_TAG: done_in,
         NOTE_TAG: f"Cached: pipeline run `{done_in}` did this step ({where}).",
         **({SOURCE_TAG: source.info.run_id} if source else {}),
     }
-    run, _ = find_or_create(
-        client, experiment_id, identity, lambda: client.create_run(experiment_id, tags=said, run_name=step)
-    )
+    run, _ = find_or_create(client, experiment_id, identity, lambda: client.create_run(experiment_id, tags=said))
     add_tags(client, run, said)
     if source is not None:
         _copy(client, source, run)
