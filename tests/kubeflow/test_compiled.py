@@ -8,7 +8,6 @@ import pytest
 from google.protobuf import json_format
 from messages import messages
 from prunegap_pipelines.resources import Resources, read_resources
-from pydantic import ValidationError
 from walk import DIGEST, ROOT, compiled, executors, graphs, tasks
 
 from prunegap.cli.experiment_file import read_experiment
@@ -214,22 +213,6 @@ def test_a_resource_file_changes_what_it_names_and_is_checked(tmp_path):
     ]
     with pytest.raises(UserError, match=r"resources gpus: neither a profile; did you mean 'gpu'\? nor a YAML file"):
         read_resources("gpus")
-
-
-@pytest.mark.parametrize("asked", ["accelerators: 2", "{accelerator: nvidia.com/gpu, accelerators: '8'}"])
-def test_several_gpus_for_a_stage_are_refused_before_anything_is_compiled(asked, tmp_path, program):
-    mine = tmp_path / "mine.yaml"
-    mine.write_text(asked)
-    package = tmp_path / "package.yaml"
-    words = ("compile", "experiments/smoke.yaml", "--resources", mine, "--output", package)
-    refused = program("prunegap-pipelines", *words)
-    assert (refused.code, len(refused.lines), package.exists()) == (1, 1, False)
-    count = 8 if "8" in asked else 2
-    assert refused.last.startswith(f"error: {mine}: accelerators: a stage uses one GPU and would leave the others idle")
-    assert f"got {count}; ask for 1" in refused.last
-    for amount in (0, -1):
-        with pytest.raises(ValidationError, match="accelerators"):
-            Resources(accelerators=amount)
 
 
 def test_the_number_of_pruned_models_at_a_time_can_be_limited(tmp_path):
