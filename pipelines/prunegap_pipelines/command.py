@@ -62,7 +62,7 @@ def compile_command(*, experiment: Path, output: Path | None, **shape: Any) -> N
     """Compile an experiment into a package that Kubeflow Pipelines takes."""
     wanted = read_experiment(experiment, shape["overrides"])
     path = output or Path(f"{wanted.name}.pipeline.yaml")
-    compile_to(path, wanted, _image(shape, for_cluster=True), shape["resources"] or "cpu")
+    compile_to(path, wanted, _image(shape, for_cluster=True), shape["resources"] or "cpu", later=True)
     click.echo(path)
 
 
@@ -121,7 +121,8 @@ def run_local(
         from prunegap_pipelines.containers import InContainers
         from prunegap_pipelines.image_engine import open_engine
 
-        carry = InContainers(open_engine(), place, {DATA: data.absolute()} if data else {}, network)
+        mounts = {DATA: data.absolute()} if data else {}
+        carry = InContainers(open_engine(), place, mounts, network, gpu=compiled.wants_gpu)
         carry.require(compiled.image)
     environment = {
         CHECKPOINT_DIR: str(checkpoints),
@@ -195,14 +196,16 @@ def _package(
     return Package.read(path)
 
 
-def compile_to(path: Path, experiment: Experiment, image: str, resources: str, *, cache: bool = True) -> None:
-    """Compile an experiment's pipeline to a file."""
+def compile_to(
+    path: Path, experiment: Experiment, image: str, resources: str, *, cache: bool = True, later: bool = False
+) -> None:
+    """Compile an experiment's pipeline to a file, for now or for later."""
     from kfp.compiler import Compiler
 
     from prunegap_pipelines.build import build_pipeline
     from prunegap_pipelines.resources import read_resources
 
-    pipeline = build_pipeline(experiment, image, read_resources(resources), cache=cache)
+    pipeline = build_pipeline(experiment, image, read_resources(resources), cache=cache, later=later)
     if path.suffix not in {".yaml", ".yml"}:
         raise UserError(f"--output {path}: must end in .yaml")
     path.parent.mkdir(parents=True, exist_ok=True)

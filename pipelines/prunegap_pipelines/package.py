@@ -55,8 +55,12 @@ class Package:
     @property
     def packs_on_claim(self) -> bool:
         """Whether its packed data lie on a volume, of which the tasks are told by an environment variable."""
-        containers = [one["container"] for one in self.spec["deploymentSpec"]["executors"].values()]
-        return any(one["name"] == PACKED_DIR for container in containers for one in container.get("env", ()))
+        return any(one["name"] == PACKED_DIR for container in self._containers for one in container.get("env", ()))
+
+    @property
+    def wants_gpu(self) -> bool:
+        """Whether a task asks for a GPU."""
+        return any("accelerator" in container.get("resources", {}) for container in self._containers)
 
     def arguments(self, cells: str | None) -> dict[str, Any]:
         """Return the pipeline's arguments for a list of cells, none for its own.
@@ -75,6 +79,10 @@ class Package:
         except UserError as error:
             raise UserError("\n".join(f"{where}: {line}" for line in str(error).splitlines())) from None
         return {CELLS: listed}
+
+    @property
+    def _containers(self) -> list[Mapping[str, Any]]:
+        return [one["container"] for one in self.spec["deploymentSpec"]["executors"].values()]
 
     @property
     def _container(self) -> Mapping[str, Any]:

@@ -46,7 +46,7 @@ class Resources(BaseModel):
     light_cpu: str = Field(default="1", description="Cores of the other stages.")
     light_memory: str = Field(default="2Gi", description="Memory of the other stages.")
     accelerator: str = Field(default="", description="Resource name of a GPU, e.g. nvidia.com/gpu; empty: none.")
-    accelerators: int = Field(default=1, ge=1, description="GPUs a stage, if there is an accelerator.")
+    accelerators: int = Field(default=1, ge=1, description="GPUs a stage, if there is an accelerator: 1.")
     node_selector: Mapping[str, str] = Field(default={}, description="Labels a node must have.")
     tolerations: tuple[Toleration, ...] = Field(default=(), description="Taints a pod puts up with.")
     shared_memory: str = Field(default="1Gi", description="Size of /dev/shm, which PyTorch's workers need.")
@@ -85,6 +85,16 @@ class Resources(BaseModel):
         if folder and not given.data.get("data_claim"):
             raise ValueError("needs a data_claim, the volume on which it lies")
         return folder
+
+    @field_validator("accelerators")
+    @classmethod
+    def _all_are_used(cls, count: int) -> int:
+        if count > 1:
+            raise ValueError(
+                f"a stage uses one GPU and would leave the others idle, got {count}; ask for 1, and run stages side by "
+                "side on the others"
+            )
+        return count
 
 
 PROFILES = {
