@@ -18,7 +18,7 @@ OPEN_RUN, CLOSE_RUN = "open-run", "close-run"
 VIEW_TYPES: dict[str, type[dsl.Artifact]] = {".md": dsl.Markdown, ".html": dsl.HTML, ".json": dsl.ClassificationMetrics}
 
 
-def stage_component(stage: Stage[..., Any], image: str, lists: int | None = None) -> BaseComponent:
+def stage_component(stage: Stage[..., Any], image: str, lists: int | None = None, singles: int = 0) -> BaseComponent:
     """Return the component that carries out ``stage`` in a container.
 
     Its one argument is the executor input: what Kubeflow resolves reaches the stage as it is, unquoted and typed.
@@ -28,6 +28,8 @@ def stage_component(stage: Stage[..., Any], image: str, lists: int | None = None
         image: image with the ``prunegap`` command; fixed when the component is made.
         lists: number of lists that an input of many artifacts is given as ``<input>_0``, ``<input>_1``, ...: one
             collected from each step of a loop. None: one list, under the input's own name.
+        singles: number of inputs ``<input>_1``, ``<input>_2``, ... that stand beside the list of an input of many and
+            take one artifact each, for pipelines without a loop: kfp makes no list of single artifacts. All optional.
     """
     described: dict[str, str] = {}
     returned: dict[str, str] = {}
@@ -41,8 +43,16 @@ def stage_component(stage: Stage[..., Any], image: str, lists: int | None = None
 
     for port in stage.inputs:
         names = [port.name] if lists is None or not port.many else [f"{port.name}_{i}" for i in range(lists)]
+        absent = None if singles and port.many else inspect.Parameter.empty
+        for number in range(1, singles + 1 if port.many else 1):
+            add(f"{port.name}_{number}", dsl.Input[artifact_type(port)], f"Artifact of kind {port.kind}.", None)
         for name in names:
-            add(name, _input_type(port), f"Artifact of kind {port.kind}" + (", one a run." if port.many else "."))
+            add(
+                name,
+                _input_type(port),
+                f"Artifact of kind {port.kind}" + (", one a run." if port.many else "."),
+                absent,
+            )
     for name, info in stage.params_type.model_fields.items():
         add(name, parameter_type(info.annotation), f"{info.description}{bounds(info)}", plain(info.default))
     add(STEP, str, "Name of the step in MLflow; empty: the stage's.", "")

@@ -20,6 +20,7 @@ from prunegap_components.compose import compose_file
 from prunegap_components.image_names import STAGE_IMAGE
 
 ROOT = Path(__file__).resolve().parents[2]
+SINGLES = 8
 DESCRIPTION = "# Description: "
 README = """# Components
 
@@ -53,6 +54,9 @@ def mine():
     acquire_dense(dataset=data.outputs["dataset"], epochs=5)
 ```
 
+`compare` takes the lists that a loop collects (`evaluations`, `histories`), or without a loop up to {singles} single
+artifacts of each (`evaluations_1`, `histories_1`, ...).
+
 The image runs as user 10001 and has no entry point. On a cluster its outputs are volumes that every user may write;
 kfp's own `local.DockerRunner` mounts a folder of yours, for you to write:
 
@@ -71,7 +75,7 @@ def component_files(image: str) -> Iterator[tuple[Path, str]]:
     Args:
         image: what they run, as an engine or a node finds it.
     """
-    stages = [stage_component(stage, image) for stage in STAGES]
+    stages = [stage_component(stage, image, singles=SINGLES) for stage in STAGES]
     with tempfile.TemporaryDirectory() as scratch:
         for component in [open_run_component(image), *stages, close_run_component(image)]:
             compiled = Path(scratch) / "component.yaml"
@@ -86,7 +90,7 @@ def generated() -> Iterator[tuple[Path, str]]:
         yield Path("components") / path, text
         summary = next(line for line in text.splitlines() if line.startswith(DESCRIPTION)).removeprefix(DESCRIPTION)
         rows.append(f"| [{path.parent}]({path}) | {summary} |")
-    yield Path("components/README.md"), README.format(rows="\n".join(rows), image=STAGE_IMAGE)
+    yield Path("components/README.md"), README.format(rows="\n".join(rows), image=STAGE_IMAGE, singles=SINGLES)
     services = Path("docker/compose.digits.yaml")
     yield services, compose_file(Path("experiments/digits.yaml"), services)
 

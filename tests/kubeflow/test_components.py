@@ -11,6 +11,7 @@ import yaml
 from kfp.components import load_component_from_file
 from messages import messages
 from prunegap_components.component import parameter_type, stage_component
+from prunegap_components.generate import SINGLES
 
 from prunegap.pipeline import STAGES
 from prunegap.stages.finetune import finetune
@@ -52,14 +53,19 @@ def test_a_component_reads_and_writes_typed_artifacts_of_its_stage(stage):
     spec = component(loaded(stage.name))
     read = spec.get("inputDefinitions", {}).get("artifacts", {})
     written = {name: one["artifactType"]["schemaTitle"] for name, one in spec["outputDefinitions"]["artifacts"].items()}
+    single = {f"{port.name}_{number}": port for port in stage.inputs if port.many for number in range(1, SINGLES + 1)}
     assert {name: one.get("isArtifactList", False) for name, one in read.items()} == {
-        p.name: p.many for p in stage.inputs
+        **{port.name: port.many for port in stage.inputs},
+        **dict.fromkeys(single, False),
     }
+    optional = {name for name, one in read.items() if one.get("isOptional", False)}
+    assert optional == {*single, *(port.name for port in single.values())}
     assert written.pop("metrics") == "system.Metrics"
     shown = SHOWN.get(stage.name, {})
     assert {name: written.pop(name) for name in shown} == shown
     assert set(written) == {port.name for port in stage.outputs}
     kinds = {port.name: port.kind for port in (*stage.inputs, *stage.outputs)}
+    kinds |= {name: port.kind for name, port in single.items()}
     titles = written | {name: one["artifactType"]["schemaTitle"] for name, one in read.items()}
     for name, title in titles.items():
         kind = kinds[name]

@@ -86,6 +86,8 @@ def test_collected_lists_are_read_iteration_by_iteration(tmp_path):
     paths: Any = _input(port, lists)
     assert [str(path) for path in paths] == ["m0s0", "m2s0", "m10s0", "m0s1", "m2s1", "m10s1"]
     assert _input(port, {"evaluations": [Path("a"), Path("b")]}) == (Path("a"), Path("b"))
+    singles = {"evaluations_10": [Path("c")], "evaluations_2": [Path("b")], "evaluations_1": [Path("a")]}
+    assert _input(port, singles) == (Path("a"), Path("b"), Path("c")), "without a loop"
 
 
 @pytest.mark.parametrize("uri", ["gs://b/x/y", "minio://mlpipeline/v2/artifacts/x", "s3://b/k", "/tmp/plain"])
