@@ -152,9 +152,10 @@ def main() -> None:
     given.device, given.threads = "cpu", torch.get_num_threads()
     ran_on = conditions(given)
     with tempfile.TemporaryDirectory() as name:
-        # Compiled modules are kept, as an image holds them; the first child of two compiles.
-        environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(Path(name) / "bytecode")}
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        # Compiled modules are kept, as an image holds them.
+        environment = dict(os.environ)
+        if environment.pop("PYTHONDONTWRITEBYTECODE", None):
+            environment.setdefault("PYTHONPYCACHEPREFIX", str(Path(name) / "bytecode"))
         warm = [sys.executable, "-c", "import prunegap.cli.entry, mlflow, mlflow.server"]
         subprocess.run(warm, check=True, env=environment)
         processes = measure_processes(experiment, Path(name), environment)

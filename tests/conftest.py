@@ -40,9 +40,12 @@ __all__ = ["bucket", "s3", "server", "tables"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the modules with the most slow tests first: a worker that begins one at the end works alone."""
+    """Put the modules with the most slow tests first: a worker that begins one at the end works alone.
+
+    What slows all others down comes last.
+    """
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])
+    items.sort(key=lambda item: (item.get_closest_marker("last") is not None, -slow[item.path]))
 
 
 @pytest.fixture(autouse=True)
@@ -65,8 +68,9 @@ def engine():
 
 @pytest.fixture(scope="session")
 def images(engine, tmp_path_factory: pytest.TempPathFactory):
-    """Return the lock of every image of this checkout, built once."""
+    """Yield the lock of every image of this checkout, built once under names of their own, which go at the end."""
     from engine import built_images
     from shared import shared_folder
 
-    return built_images(engine, shared_folder(tmp_path_factory) / "images")
+    with built_images(engine, shared_folder(tmp_path_factory) / "images") as lock:
+        yield lock

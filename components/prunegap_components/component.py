@@ -9,16 +9,20 @@ from kfp import dsl
 from kfp.dsl.base_component import BaseComponent
 from kfp.dsl.types import type_annotations
 
-from prunegap.cli.kubeflow_task import MADE_FROM, METRICS, STEP, TAGS, TASK
+from prunegap.cli.kubeflow_plan import EACH, ITEMS, LIST, PLAN
+from prunegap.cli.kubeflow_task import MADE_FROM, METRICS, STEP, TAGS, TASK, single_names
 from prunegap.cli.stage_command import bounds
+from prunegap.pipeline.cells import VARIED, Cells
 from prunegap.stages.contract import Port, Stage
+from prunegap.stages.finetune import FinetuneParams
 
 COMMAND: list[Any] = ["prunegap"]
 OPEN_RUN, CLOSE_RUN = "open-run", "close-run"
+LISTED = {"listed": "What a loop goes over."}
 VIEW_TYPES: dict[str, type[dsl.Artifact]] = {".md": dsl.Markdown, ".html": dsl.HTML, ".json": dsl.ClassificationMetrics}
 
 
-def stage_component(stage: Stage[..., Any], image: str, lists: int | None = None, singles: int = 0) -> BaseComponent:
+def stage_component(stage: Stage[..., Any], image: str) -> BaseComponent:
     """Return the component that carries out ``stage`` in a container.
 
     Its one argument is the executor input: what Kubeflow resolves reaches the stage as it is, unquoted and typed.
@@ -26,10 +30,6 @@ def stage_component(stage: Stage[..., Any], image: str, lists: int | None = None
     Args:
         stage: the stage.
         image: image with the ``prunegap`` command; fixed when the component is made.
-        lists: number of lists that an input of many artifacts is given as ``<input>_0``, ``<input>_1``, ...: one
-            collected from each step of a loop. None: one list, under the input's own name.
-        singles: number of inputs ``<input>_1``, ``<input>_2``, ... that stand beside the list of an input of many and
-            take one artifact each, for pipelines without a loop: kfp makes no list of single artifacts. All optional.
     """
     described: dict[str, str] = {}
     returned: dict[str, str] = {}
@@ -42,17 +42,19 @@ def stage_component(stage: Stage[..., Any], image: str, lists: int | None = None
         )
 
     for port in stage.inputs:
-        names = [port.name] if lists is None or not port.many else [f"{port.name}_{i}" for i in range(lists)]
-        absent = None if singles and port.many else inspect.Parameter.empty
-        for number in range(1, singles + 1 if port.many else 1):
-            add(f"{port.name}_{number}", dsl.Input[artifact_type(port)], f"Artifact of kind {port.kind}.", None)
-        for name in names:
+        if port.many:
             add(
-                name,
-                _input_type(port),
-                f"Artifact of kind {port.kind}" + (", one a run." if port.many else "."),
-                absent,
+                port.name,
+                dsl.Input[list[artifact_type(port)]],
+                f"Artifacts of kind {port.kind}: a loop's, collected.",
+                None,
             )
+            for name in single_names(port):
+                add(
+                    name, dsl.Input[artifact_type(port)], f"Artifact of kind {port.kind}, where there is no loop.", None
+                )
+        else:
+            add(port.name, dsl.Input[artifact_type(port)], f"Artifact of kind {port.kind}.")
     for name, info in stage.params_type.model_fields.items():
         add(name, parameter_type(info.annotation), f"{info.description}{bounds(info)}", plain(info.default))
     add(STEP, str, "Name of the step in MLflow; empty: the stage's.", "")
@@ -85,6 +87,40 @@ def close_run_component(image: str) -> BaseComponent:
         return dsl.ContainerSpec(image=image, command=COMMAND, args=[CLOSE_RUN, cast("str", status)])
 
     return dsl.container_component(close_run)
+
+
+def plan_component(image: str) -> BaseComponent:
+    """Return the component that checks a run's list of cells and gives what its loops go over."""
+    fields = {**Cells.model_fields, **{k: v for k, v in FinetuneParams.model_fields.items() if k not in VARIED}}
+    described = {name: f"{info.description}{bounds(info)}" for name, info in fields.items()}
+    signature = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if info.is_required() else plain(info.default),
+            annotation=parameter_type(info.annotation),
+        )
+        for name, info in fields.items()
+    ]
+    summary = "Check a list of cells and give them by what they share: a pruned model each."
+    return _listing(PLAN, documented(summary, described, LISTED), signature, image)
+
+
+def each_component(image: str) -> BaseComponent:
+    """Return the component that hands a list on as its output, for a loop inside a loop."""
+    signature = [inspect.Parameter(ITEMS, inspect.Parameter.KEYWORD_ONLY, annotation=list)]
+    summary = "Hand a list on as an output, which a loop inside a loop can go over."
+    return _listing(EACH, documented(summary, {ITEMS: "The list."}, LISTED), signature, image)
+
+
+def _listing(command: str, documentation: str, signature: Sequence[inspect.Parameter], image: str) -> BaseComponent:
+    """Return a component with one output, a list under the name that kfp refuses in a function's signature."""
+    listed = inspect.Parameter("listed", inspect.Parameter.KEYWORD_ONLY, annotation=dsl.OutputPath(list))
+    args = [command, dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER]
+    name = command.replace("-", "_")
+    component: Any = container_component(name, documentation, [*signature, listed], image, args)
+    component.component_spec.outputs = {LIST: component.component_spec.outputs["listed"]}
+    return component
 
 
 def container_component(
@@ -134,8 +170,3 @@ def parameter_type(annotation: Any) -> type:  # noqa: ANN401 - any annotation of
 def plain(value: Any) -> Any:  # noqa: ANN401 - the value of a parameter
     """Return a parameter's value as Kubeflow takes it: a tuple as a list."""
     return list(value) if isinstance(value, tuple) else value  # pyright: ignore[reportUnknownArgumentType]
-
-
-def _input_type(port: Port) -> Any:  # noqa: ANN401 - an annotation
-    kind = artifact_type(port)
-    return dsl.Input[list[kind]] if port.many else dsl.Input[kind]

@@ -15,12 +15,17 @@ from kfp.compiler import Compiler
 from prunegap.artifacts.manifest import clear_disk_errors
 from prunegap.atomic import write_atomically
 from prunegap.pipeline import STAGES
-from prunegap_components.component import close_run_component, open_run_component, stage_component
+from prunegap_components.component import (
+    close_run_component,
+    each_component,
+    open_run_component,
+    plan_component,
+    stage_component,
+)
 from prunegap_components.compose import compose_file
 from prunegap_components.image_names import STAGE_IMAGE
 
 ROOT = Path(__file__).resolve().parents[2]
-SINGLES = 8
 DESCRIPTION = "# Description: "
 README = """# Components
 
@@ -54,8 +59,8 @@ def mine():
     acquire_dense(dataset=data.outputs["dataset"], epochs=5)
 ```
 
-`compare` takes the lists that a loop collects (`evaluations`, `histories`), or without a loop up to {singles} single
-artifacts of each (`evaluations_1`, `histories_1`, ...).
+`compare` takes the lists that a loop collects (`evaluations`, `histories`), or without a loop single artifacts of each
+(`evaluations_1`, `histories_1`, ...).
 
 The image runs as user 10001 and has no entry point. On a cluster its outputs are volumes that every user may write;
 kfp's own `local.DockerRunner` mounts a folder of yours, for you to write:
@@ -70,14 +75,15 @@ With kfp 2.17 it now and then takes a container that failed for one that did not
 
 
 def component_files(image: str) -> Iterator[tuple[Path, str]]:
-    """Yield the component of every stage, and those that open and close a run: its path, and its text.
+    """Yield the component of every stage, and those that open, plan and close a run: its path, and its text.
 
     Args:
         image: what they run, as an engine or a node finds it.
     """
-    stages = [stage_component(stage, image, singles=SINGLES) for stage in STAGES]
+    stages = [stage_component(stage, image) for stage in STAGES]
     with tempfile.TemporaryDirectory() as scratch:
-        for component in [open_run_component(image), *stages, close_run_component(image)]:
+        loops = [plan_component(image), each_component(image)]
+        for component in [open_run_component(image), *loops, *stages, close_run_component(image)]:
             compiled = Path(scratch) / "component.yaml"
             Compiler().compile(component, str(compiled))
             yield Path(component.name.replace("-", "_")) / compiled.name, compiled.read_text()
@@ -90,7 +96,7 @@ def generated() -> Iterator[tuple[Path, str]]:
         yield Path("components") / path, text
         summary = next(line for line in text.splitlines() if line.startswith(DESCRIPTION)).removeprefix(DESCRIPTION)
         rows.append(f"| [{path.parent}]({path}) | {summary} |")
-    yield Path("components/README.md"), README.format(rows="\n".join(rows), image=STAGE_IMAGE, singles=SINGLES)
+    yield Path("components/README.md"), README.format(rows="\n".join(rows), image=STAGE_IMAGE)
     services = Path("docker/compose.digits.yaml")
     yield services, compose_file(Path("experiments/digits.yaml"), services)
 

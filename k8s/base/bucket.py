@@ -1,7 +1,7 @@
-"""Make the artifact bucket: wait for the store, leave a bucket that is there alone, say plainly what a store refuses.
+"""Make the buckets: wait for the store, leave a bucket that is there alone, say plainly what a store refuses.
 
-Environment: ARTIFACT_BUCKET, AWS_ENDPOINT_URL_S3, AWS_DEFAULT_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
-and BUCKET_WAIT_SECONDS (default 300), how long a store that does not answer yet is waited for.
+Environment: ARTIFACT_BUCKET, DATA_BUCKET (optional), AWS_ENDPOINT_URL_S3, AWS_DEFAULT_REGION, AWS_ACCESS_KEY_ID,
+AWS_SECRET_ACCESS_KEY, and BUCKET_WAIT_SECONDS (default 600), how long a store that does not answer yet is waited for.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import time
 
 import boto3
 from botocore import exceptions
+from botocore.client import BaseClient
 from botocore.config import Config
 
 SILENT = (exceptions.ConnectionError, exceptions.HTTPClientError)
@@ -35,11 +36,23 @@ def make(bucket: str, region: str) -> str:
     """
     s3 = boto3.client("s3", config=Config(retries={"max_attempts": 1}, connect_timeout=5, read_timeout=30))
     place = {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
-    with contextlib.suppress(exceptions.ClientError):  # if refused, asking to make it says better why
-        s3.head_bucket(Bucket=bucket)
+    if is_there(s3, bucket):
         return "is there already"
-    s3.create_bucket(Bucket=bucket, **place)
+    try:
+        s3.create_bucket(Bucket=bucket, **place)
+    except exceptions.ClientError:
+        if is_there(s3, bucket):  # another pod was quicker
+            return "is there already"
+        raise
     return "made"
+
+
+def is_there(s3: BaseClient, bucket: str) -> bool:
+    """Whether the store shows us the bucket; where it refuses to say, asking to make it says better why."""
+    with contextlib.suppress(exceptions.ClientError):
+        s3.head_bucket(Bucket=bucket)
+        return True
+    return False
 
 
 def attempt(bucket: str) -> tuple[str, str, bool]:
@@ -66,10 +79,16 @@ def main() -> str:
     """Try until the store answers.
 
     Returns:
-        Why there is no bucket; empty when there is one.
+        Why there is no bucket; empty when there is every one.
     """
-    bucket, endpoint = os.environ["ARTIFACT_BUCKET"], os.environ["AWS_ENDPOINT_URL_S3"]
-    deadline = time.monotonic() + float(os.environ.get("BUCKET_WAIT_SECONDS", "300"))
+    deadline = time.monotonic() + float(os.environ.get("BUCKET_WAIT_SECONDS", "600"))
+    buckets = [os.environ["ARTIFACT_BUCKET"], os.environ.get("DATA_BUCKET", "")]
+    return next((trouble for bucket in buckets if bucket and (trouble := wait_for(bucket, deadline))), "")
+
+
+def wait_for(bucket: str, deadline: float) -> str:
+    """Try to make one bucket until a time of the monotonic clock; returns why there is none."""
+    endpoint = os.environ["AWS_ENDPOINT_URL_S3"]
     done, trouble, waiting_helps = attempt(bucket)
     while waiting_helps and time.monotonic() < deadline:
         time.sleep(2)

@@ -2,10 +2,11 @@
 
 import importlib.util
 import os
+import shutil
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ import click
 from prunegap_components.image_names import STAGE_IMAGE
 
 from prunegap import __version__
-from prunegap.artifacts.elsewhere import PACKED_DIR
 from prunegap.atomic import write_atomically
 from prunegap.cli.entry import enter, show_comparison
 from prunegap.cli.experiment_file import read_experiment
@@ -22,9 +22,11 @@ from prunegap.pipeline import Experiment
 from prunegap.stages.checkpoint_place import CHECKPOINT_DIR
 from prunegap.tracking.environment import PIPELINE_RUN_VARIABLE
 from prunegap_pipelines import LOCK
+from prunegap_pipelines.options import FIXED, names_image, runs_pipeline, shapes_pipeline
 
 if TYPE_CHECKING:
     from prunegap_pipelines.local_run import Carrier
+    from prunegap_pipelines.package import Package
 
 
 def main() -> None:
@@ -52,42 +54,6 @@ def cli() -> None:
     """  # noqa: D301 - \b keeps click from wrapping the lines
 
 
-IMAGE_OPTIONS = [
-    click.option(
-        "--images", type=click.Path(path_type=Path), help=f"Image lock that a build wrote.  [default: {LOCK}, if there]"
-    ),
-    click.option("--image", help=f"Image of the stages, instead of a lock.  [default: {STAGE_IMAGE}]"),
-]
-
-
-def names_image(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say which image the stages have."""
-    for option in reversed(IMAGE_OPTIONS):
-        command = option(command)
-    return command
-
-
-def shapes_pipeline(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that decide what is compiled."""
-    options = [
-        click.argument("experiment", type=click.Path(path_type=Path), metavar="EXPERIMENT.yaml"),
-        click.option(
-            "--set",
-            "overrides",
-            multiple=True,
-            metavar="KEY=VALUE",
-            help="Override a key, e.g. finetune.tolerance=0.02.",
-        ),
-        *IMAGE_OPTIONS,
-        click.option(
-            "--resources", default="cpu", show_default=True, metavar="cpu|gpu|FILE.yaml", help="What the tasks get."
-        ),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
 @cli.command("compile")
 @shapes_pipeline
 @click.option("--output", type=click.Path(path_type=Path), help="Package to write.  [default: <name>.pipeline.yaml]")
@@ -95,7 +61,7 @@ def compile_command(*, experiment: Path, output: Path | None, **shape: Any) -> N
     """Compile an experiment into a package that Kubeflow Pipelines takes."""
     wanted = read_experiment(experiment, shape["overrides"])
     path = output or Path(f"{wanted.name}.pipeline.yaml")
-    compile_to(path, wanted, _image(shape, for_cluster=True), shape["resources"])
+    compile_to(path, wanted, _image(shape, for_cluster=True), shape["resources"] or "cpu")
     click.echo(path)
 
 
@@ -112,7 +78,7 @@ def components_command(*, folder: Path, **shape: Any) -> None:  # noqa: ANN401
 
 
 @cli.command("run-local")
-@shapes_pipeline
+@runs_pipeline
 @click.option("--containers", is_flag=True, help="A container a task, on this machine's Docker; else a process a task.")
 @click.option(
     "--folder", type=click.Path(path_type=Path), help="Where artifacts and logs go.  [default: runs/pipelines/<name>]"
@@ -128,44 +94,44 @@ def run_local(
     data: Path | None,
     network: str,
     cache: bool,
+    cells: str | None,
     **shape: Any,  # noqa: ANN401
 ) -> None:
-    """Run the compiled pipeline on this machine, exactly the file that Kubeflow would get.
+    """Run a compiled pipeline on this machine, exactly the file that Kubeflow would get.
 
     MLFLOW_TRACKING_URI and keys in the environment reach the tasks.
     """
     from prunegap_pipelines.local_run import InProcesses, LocalRun
-    from prunegap_pipelines.resources import DATA, read_resources
 
-    wanted = read_experiment(experiment, shape["overrides"])
-    place = (folder or Path("runs/pipelines") / wanted.name).absolute()
-    place.mkdir(parents=True, exist_ok=True)
-    checkpoints, packed = place / "checkpoints", place / "packed"
-    checkpoints.mkdir(exist_ok=True)
-    on_claim = bool(read_resources(shape["resources"]).packed_folder)
-    package = place / "pipeline.yaml"
-    image = _image(shape, for_cluster=False)
-    compile_to(package, wanted, image, shape["resources"])
-    if on_claim:
-        packed.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        compiled = _package(experiment, shape, Path(scratch), for_cluster=False)
+        arguments = compiled.arguments(cells)
+        place = (folder or Path("runs/pipelines") / compiled.experiment).absolute()
+        checkpoints = place / "checkpoints"
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        package = place / "pipeline.yaml"
+        if not (package.exists() and package.samefile(compiled.path)):
+            shutil.copyfile(compiled.path, package)
     carry: Carrier = InProcesses()
     if containers:
         from prunegap_pipelines.containers import InContainers
         from prunegap_pipelines.image_engine import open_engine
+        from prunegap_pipelines.resources import DATA
 
         carry = InContainers(open_engine(), place, {DATA: data.absolute()} if data else {}, network)
-        carry.require(image)
+        carry.require(compiled.image)
     environment = {
         CHECKPOINT_DIR: str(checkpoints),
-        **({PACKED_DIR: str(packed)} if on_claim else {}),
-        PIPELINE_RUN_VARIABLE: os.environ.get(PIPELINE_RUN_VARIABLE, f"{wanted.name}-{uuid.uuid4().hex[:12]}"),
+        PIPELINE_RUN_VARIABLE: os.environ.get(PIPELINE_RUN_VARIABLE, f"{compiled.experiment}-{uuid.uuid4().hex[:12]}"),
     }
-    run = LocalRun(package, place, carry, environment, lambda line: click.echo(line, err=True), cache=cache)
+    run = LocalRun(
+        package, place, carry, environment, lambda line: click.echo(line, err=True), cache=cache, arguments=arguments
+    )
     show_comparison(run())
 
 
 @cli.command("submit")
-@shapes_pipeline
+@runs_pipeline
 @click.option("--host", envvar="KFP_HOST", required=True, help="Address of Kubeflow Pipelines' API.  [env: KFP_HOST]")
 @click.option("--namespace", default="", help="Profile namespace, on a Kubeflow that serves several users.")
 @click.option("--experiment-name", help="Experiment in Kubeflow.  [default: the experiment's name]")
@@ -187,25 +153,42 @@ def submit_command(
     no_cache: bool,
     no_wait: bool,
     timeout: float,
+    cells: str | None,
     **shape: Any,  # noqa: ANN401
 ) -> None:
-    """Submit an experiment to Kubeflow Pipelines, wait for its end, and print its links."""
+    """Submit an experiment, or what was compiled, to Kubeflow Pipelines, wait for its end, and print its links."""
     from prunegap_pipelines.submit import Target, mlflow_link, run_link, submit, wait
 
-    wanted = read_experiment(experiment, shape["overrides"])
     token = token_file.read_text().strip() if token_file else os.environ.get("KFP_TOKEN", "")
     target = Target(host, namespace, token)
-    with tempfile.TemporaryDirectory() as folder:
-        package = Path(folder) / f"{wanted.name}.yaml"
-        compile_to(package, wanted, _image(shape, for_cluster=True), shape["resources"], cache=not no_cache)
+    with tempfile.TemporaryDirectory() as scratch:
+        package = _package(experiment, shape, Path(scratch), for_cluster=True, cache=not no_cache)
+        arguments = package.arguments(cells)
         client = target.connect()
-        name = run_name or f"{wanted.name}-{uuid.uuid4().hex[:6]}"
-        where = experiment_name or wanted.name
-        run_id = submit(client, target, package, experiment=where, name=name)
+        name = run_name or f"{package.experiment}-{uuid.uuid4().hex[:6]}"
+        where = experiment_name or package.experiment
+        run_id = submit(client, target, package.path, arguments, experiment=where, name=name)
     click.echo(f"Kubeflow: {run_link(target, run_id)}")
     if not no_wait:
         wait(client, target, run_id, timeout=timeout * 3600, say=lambda line: click.echo(line, err=True))
-    click.echo(f"MLflow: {mlflow_link(wanted.name, run_id)}")
+    click.echo(f"MLflow: {mlflow_link(package.experiment, run_id)}")
+
+
+def _package(
+    path: Path, shape: Mapping[str, Any], scratch: Path, *, for_cluster: bool, cache: bool = True
+) -> "Package":
+    """Return what is to run: a compiled pipeline as it is, or that of an experiment, compiled into a folder."""
+    from prunegap_pipelines.package import Package, is_package
+
+    if not is_package(path):
+        wanted = read_experiment(path, shape["overrides"])
+        path = scratch / f"{wanted.name}.yaml"
+        compile_to(path, wanted, _image(shape, for_cluster=for_cluster), shape["resources"] or "cpu", cache=cache)
+        return Package.read(path)
+    given = {"--no-cache": not cache, "--set": shape["overrides"], **{f"--{key}": shape[key] for key in FIXED}}
+    for option in (option for option, value in given.items() if value):
+        raise UserError(f"{path}: is compiled, and {option} is fixed in it; compile its experiment anew with {option}")
+    return Package.read(path)
 
 
 def compile_to(path: Path, experiment: Experiment, image: str, resources: str, *, cache: bool = True) -> None:
@@ -223,7 +206,7 @@ def compile_to(path: Path, experiment: Experiment, image: str, resources: str, *
         Compiler().compile(pipeline, str(beside))
 
 
-def _image(shape: dict[str, Any], *, for_cluster: bool) -> str:
+def _image(shape: Mapping[str, Any], *, for_cluster: bool) -> str:
     """Return the image of the stages: by name, or from the lock.
 
     A build that was not pushed has no digest: here its id will do, a cluster must have been given it under its tag.

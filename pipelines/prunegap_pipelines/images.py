@@ -86,6 +86,7 @@ def build_images(
     registry: str | None = None,
     build_args: Mapping[str, str] | None = None,
     *,
+    name: str = LOCAL,
     context: Path = Path(),
     show: Show = lambda _line: None,
 ) -> ImageLock:
@@ -97,15 +98,18 @@ def build_images(
         revision: git revision as :func:`git_revision` gives it; its first 12 characters are the tag.
         registry: ``host[:port][/path]`` to push below; None: the images stay with the engine.
         build_args: build arguments of the Dockerfile, e.g. ``{"TORCH_INDEX": "https://..."}``.
+        name: what the images' names on this engine begin with; ``name/target:dev`` moves to what is built.
         context: folder that has docker/Dockerfile, the source and the locks.
         show: is given each line of progress.
 
     Raises:
-        UserError: a wrong target or registry, a step that failed, a push that was refused, an engine that is gone.
+        UserError: a wrong target, name or registry, a step that failed, a push that was refused, no engine.
     """
     for target in targets:
         if target not in TARGETS:
             raise UserError(f"target: there is no image '{target}'{did_you_mean(target, TARGETS)}")
+    if not REGISTRY.fullmatch(name):
+        raise UserError(f"name must be what an image's name can begin with, in lower case; got '{name}'")
     if registry is not None and not REGISTRY.fullmatch(registry):
         raise UserError(f"registry must be host[:port][/path] in lower case, without https://; got '{registry}'")
     if not (context / DOCKERFILE).is_file():
@@ -114,12 +118,12 @@ def build_images(
     arguments = {**(build_args or {}), "REVISION": revision, "VERSION": __version__}
     identifiers = {
         target: build_target(
-            engine, target, tag=f"{LOCAL}/{target}:{tag}", context=context, arguments=arguments, show=show
+            engine, target, tag=f"{name}/{target}:{tag}", context=context, arguments=arguments, show=show
         )
         for target in sorted(targets, key=TARGETS.index)
     }
     images = {
-        target: _locked(engine, target, tag, found, registry=registry, show=show)
+        target: _locked(engine, target, tag, found, name=name, registry=registry, show=show)
         for target, found in identifiers.items()
     }
     return ImageLock(revision=revision, images=images)
@@ -131,13 +135,13 @@ def _tag(revision: str) -> str:
 
 
 def _locked(
-    engine: DockerClient, target: str, tag: str, identifier: str, *, registry: str | None, show: Show
+    engine: DockerClient, target: str, tag: str, identifier: str, *, name: str, registry: str | None, show: Show
 ) -> LockedImage:
-    repository = f"{registry or LOCAL}/{target}"
+    repository = f"{registry or name}/{target}"
     with engine_errors(f"image {target}"):
         image = engine.images.get(identifier)
         image.tag(repository, tag)
-        image.tag(f"{LOCAL}/{target}", LATEST_BUILD)
+        image.tag(f"{name}/{target}", LATEST_BUILD)
     digest = None if registry is None else push(engine, repository, tag, show)
     return LockedImage(
         reference=f"{repository}@{digest}" if digest else identifier,

@@ -8,11 +8,12 @@ import click
 from prunegap.errors import UserError
 from prunegap_pipelines import LOCK
 from prunegap_pipelines.image_engine import open_engine
-from prunegap_pipelines.images import DIRTY, TARGETS, build_images, git_revision
+from prunegap_pipelines.images import DIRTY, LOCAL, TARGETS, build_images, git_revision
 
 
 @click.command("build-images")
 @click.option("--target", "targets", multiple=True, type=click.Choice(TARGETS), help="Image to build.  [default: all]")
+@click.option("--name", default=LOCAL, show_default=True, help="What the images' names begin with on this engine.")
 @click.option("--registry", metavar="HOST[:PORT]/PATH", help="Push below it and pin the digests.  [default: no push]")
 @click.option("--build-arg", "arguments", multiple=True, metavar="KEY=VALUE", help="BASE, INDEX_URL or TORCH_INDEX.")
 @click.option("--revision", metavar="REVISION", help="Revision to tag with.  [default: git's]")
@@ -21,6 +22,7 @@ from prunegap_pipelines.images import DIRTY, TARGETS, build_images, git_revision
 def build_images_command(
     *,
     targets: tuple[str, ...],
+    name: str,
     registry: str | None,
     arguments: tuple[str, ...],
     revision: str | None,
@@ -42,6 +44,7 @@ def build_images_command(
             revision,
             registry,
             settings,
+            name=name,
             context=context,
             show=lambda line: click.echo(line, err=True),
         )

@@ -1,8 +1,9 @@
 """Carrying out a compiled pipeline on this machine: a process a task, or a container a task.
 
-kfp's own local orchestrator walks the compiled file (loops, collected lists, exit handler, retries). Two things are
-ours: a process for a container component, which kfp refuses to start, and a container whose exit code is waited for
-before it is removed, which kfp gets wrong (https://github.com/kubeflow/pipelines/issues/13332).
+kfp's own local orchestrator walks the compiled file (loops, collected lists, exit handler, retries). Three things are
+ours: a process for a container component, which kfp refuses to start; a container whose exit code is waited for before
+it is removed, which kfp gets wrong (https://github.com/kubeflow/pipelines/issues/13332); and what a loop inside a loop
+gave as one list, as Kubeflow's driver collects it (``CollectInputs`` in ``backend/src/v2/driver/resolve.go``).
 """
 
 import contextlib
@@ -14,25 +15,28 @@ import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any, Protocol, TextIO
 
 import yaml
 from google.protobuf import json_format
 from kfp import local
-from kfp.local import subprocess_task_handler
+from kfp.local import executor_input_utils, subprocess_task_handler
 from kfp.local.pipeline_orchestrator import run_local_pipeline
 from kfp.local.status import Status
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from prunegap.artifacts.elsewhere import PACKED_DIR
 from prunegap.artifacts.manifest import MANIFEST
+from prunegap.cli.kubeflow_plan import EACH, PLAN
 from prunegap.cli.kubeflow_task import TASK, TaskInput
 from prunegap.errors import UserError
 
 LOG = "log.txt"
+PACKED = "packed"
 STOPPED = 143
 
 
@@ -62,6 +66,7 @@ class LocalRun:
         environment: variables of every task, before those of the compiled file.
         say: told a line for every task that begins, ends or fails.
         cache: whether a task that the folder holds the same result of (image, command, inputs) is skipped.
+        arguments: of the pipeline, where they are not its defaults.
     """
 
     package: Path
@@ -70,12 +75,13 @@ class LocalRun:
     environment: Mapping[str, str]
     say: Callable[[str], None]
     cache: bool = False
+    arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
     failures: dict[str, str] = field(default_factory=dict[str, str])
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stopped: threading.Event = field(default_factory=threading.Event)
 
     def __call__(self) -> Path:
-        """Run the pipeline with its own defaults; return the folder of its comparison.
+        """Run the pipeline; return the folder of its comparison.
 
         Raises:
             UserError: a task failed; says which, and the last line of its log.
@@ -87,7 +93,7 @@ class LocalRun:
                 local.init(
                     local.SubprocessRunner(use_venv=False), pipeline_root=str(self.folder), enable_caching=self.cache
                 )
-                run_local_pipeline(spec, {})
+                run_local_pipeline(spec, dict(self.arguments))
         except RuntimeError as error:
             raise UserError("\n".join(self.failures.values()) or f"{self.package}: {error}") from error
         found = sorted(self.folder.glob(f"*/**/comparison/{MANIFEST}"), key=lambda path: path.stat().st_mtime)
@@ -105,12 +111,16 @@ class LocalRun:
             def run(self) -> Status:
                 return Status.SUCCESS if run.carry_out(*self.task) == 0 else Status.FAILURE
 
-        kept = subprocess_task_handler.SubprocessTaskHandler
-        subprocess_task_handler.SubprocessTaskHandler = Handler  # pyright: ignore[reportAttributeAccessIssue]
-        try:
+        listing = executor_input_utils.dsl_artifact_to_artifact_list
+
+        def flat(artifact: Any) -> Any:  # noqa: ANN401 - kfp's artifacts
+            return listing(list(_leaves(artifact)) if isinstance(artifact, list) else artifact)
+
+        with (
+            _in_place_of(subprocess_task_handler, "SubprocessTaskHandler", Handler),
+            _in_place_of(executor_input_utils, "dsl_artifact_to_artifact_list", flat),
+        ):
             yield
-        finally:
-            subprocess_task_handler.SubprocessTaskHandler = kept
 
     @contextlib.contextmanager
     def _stopping(self) -> Generator[None]:
@@ -138,23 +148,33 @@ class LocalRun:
             return STOPPED
         name, folder = self._name(command)
         folder.mkdir(parents=True, exist_ok=True)
-        self.say(f"{name}: running")
+        say = self._say_nothing if command[1] == EACH else self.say
+        say(f"{name}: running")
+        environment = {**variables, **self.environment}
+        if PACKED_DIR in variables:  # a folder in the role of the claim
+            environment[PACKED_DIR] = str(self.folder / PACKED)
         with (folder / LOG).open("a", encoding="utf-8") as log:
-            code = self.carry(image, command, {**variables, **self.environment}, log)
+            code = self.carry(image, command, environment, log)
         lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
         failure = f"{name}: failed with exit code {code}: {lines[-1] if lines else 'it said nothing'}"
         with self._lock:
             self.failures.pop(name, None)
             if code:
                 self.failures[name] = failure
-        self.say(failure if code else f"{name}: done")
+        if code:
+            self.say(failure)
+        else:
+            say(f"{name}: done")
         return code
 
     def _name(self, command: list[str]) -> tuple[str, Path]:
-        if command[1] != TASK:
+        if command[1] not in {TASK, PLAN, EACH}:
             return command[1], self.folder / command[1]
         task = TaskInput.parse(command[-1])
-        return task.step or command[2], task.output_file.parent
+        return task.step or command[-2], task.output_file.parent
+
+    def _say_nothing(self, line: str) -> None:
+        """Pass over what only serves the loops."""
 
 
 class InProcesses:
@@ -180,6 +200,22 @@ class InProcesses:
         """Terminate the processes; each finishes what it is writing."""
         for process in tuple(self._running):
             process.terminate()
+
+
+@contextlib.contextmanager
+def _in_place_of(module: ModuleType, name: str, ours: object) -> Generator[None]:
+    kept = getattr(module, name)
+    setattr(module, name, ours)
+    try:
+        yield
+    finally:
+        setattr(module, name, kept)
+
+
+def _leaves(collected: list[Any]) -> Iterator[Any]:
+    """Yield what a loop in a loop gave, one after the other, as Kubeflow's driver collects it."""
+    for one in collected:
+        yield from _leaves(one) if isinstance(one, list) else [one]  # pyright: ignore[reportUnknownArgumentType]
 
 
 def _read(package: Path) -> Any:  # noqa: ANN401 - kfp's message, which is made when its module is loaded

@@ -14,11 +14,13 @@ from prunegap.artifacts.elsewhere import PACKED_DIR, VERIFY_PACKED
 from prunegap.cli.explain import explain, yaml_key
 from prunegap.errors import UserError, did_you_mean
 from prunegap.stages.checkpoint_place import CHECKPOINT_DIR
-from prunegap.stages.contract import Stage
+from prunegap.stages.contract import Stage, StageParams
 from prunegap.tracking.environment import EXPERIMENT_VARIABLE, KUBEFLOW_RUN_VARIABLE
+from prunegap.training.checkpoints import Checkpoint
 
 DATA, CHECKPOINTS, SHARED_MEMORY = "/data", "/checkpoints", "/dev/shm"  # noqa: S108 - inside the container
 S3_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+HOSTNAME = "kubernetes.io/hostname"
 MLFLOW_KEYS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 TRACKING_KEYS = ("MLFLOW_TRACKING_URI", "AWS_ENDPOINT_URL_S3")
 
@@ -51,8 +53,11 @@ class Resources(BaseModel):
     timeout_hours: float = Field(default=12.0, gt=0, description="Time after which a stage is stopped.")
     retries: int = Field(default=2, ge=0, description="Times a failed stage is tried again; it resumes.")
     backoff_seconds: int = Field(default=30, ge=0, description="Wait before the first retry; doubles each time.")
-    seeds_at_a_time: int = Field(
-        default=0, ge=0, description="Seeds that run at once; 0: as many as there is room for."
+    prunings_at_a_time: int = Field(
+        default=0,
+        ge=0,
+        description="Pruned models that are made and fine-tuned at once (with dense_seeds: per_seed, seeds); 0: as "
+        "many as there is room for.",
     )
     data_claim: str = Field(default="prunegap-data", description="Claim mounted at /data; empty: none.")
     packed_folder: str = Field(
@@ -65,9 +70,14 @@ class Resources(BaseModel):
         default=False, description="Have every stage hash packed data on the claim; else only where they were touched."
     )
     checkpoint_claim: str = Field(default="prunegap-checkpoints", description="Claim for checkpoints; empty: none.")
+    claims_node: str = Field(
+        default="",
+        description="Node (kubernetes.io/hostname) for every task that mounts a claim, where only one can; empty: any.",
+    )
     tracking_config_map: str = Field(default="prunegap-tracking", description="Config map with MLFLOW_TRACKING_URI.")
-    s3_secret: str = Field(default="prunegap-s3", description="Secret with the keys of the object store.")
+    s3_secret: str = Field(default="prunegap-data-s3", description="Secret with the keys of data at s3:// addresses.")
     mlflow_secret: str = Field(default="prunegap-mlflow", description="Secret with MLflow's user and password.")
+    pull_secret: str = Field(default="prunegap-registry", description="Secret for the images' registry; empty: none.")
 
     @field_validator("packed_folder")
     @classmethod
@@ -114,19 +124,46 @@ def runs_network(stage: Stage[..., Any]) -> bool:
     return any(artifact_type(port) is dsl.Model for port in (*stage.inputs, *stage.outputs))
 
 
-def packs_or_reads_data_set(stage: Stage[..., Any]) -> bool:
-    """Whether a data set is among what a stage writes or reads."""
-    return any(port.artifact.bulk for port in (*stage.inputs, *stage.outputs))
+def reads_data(stage: Stage[..., Any]) -> bool:
+    """Whether a stage reads something besides its inputs, which may lie at ``/data``."""
+    return stage.params_type.outside is not StageParams.outside
 
 
-def equip(task: PipelineTask, resources: Resources, experiment: str, *, heavy: bool) -> None:
-    """Give a task what it needs on the cluster; ``heavy`` tasks run a network and keep checkpoints.
+def keeps_checkpoint(stage: Stage[..., Any]) -> bool:
+    """Whether a stage goes on from a checkpoint."""
+    return Checkpoint in stage.handed.values()
+
+
+def packed_on_claim(stage: Stage[..., Any], resources: Resources) -> bool:
+    """Whether a stage writes or reads a data set that lies on the data claim."""
+    return bool(resources.packed_folder) and any(port.artifact.bulk for port in (*stage.inputs, *stage.outputs))
+
+
+def keep_packed(task: PipelineTask, resources: Resources) -> None:
+    """Tell a task where on the data claim packed data sets lie."""
+    task.set_env_variable(PACKED_DIR, f"{DATA}/{resources.packed_folder}")
+    if resources.verify_packed:
+        task.set_env_variable(VERIFY_PACKED, "1")
+
+
+def equip(
+    task: PipelineTask,
+    resources: Resources,
+    experiment: str,
+    *,
+    heavy: bool,
+    data: bool = False,
+    checkpoint: bool = False,
+) -> None:
+    """Give a task what it needs on the cluster; ``heavy`` tasks run a network.
 
     Args:
         task: what to equip.
         resources: what there is.
         experiment: name of the MLflow experiment.
         heavy: whether it runs a network.
+        data: whether it reads what lies at ``/data``.
+        checkpoint: whether it keeps a checkpoint.
     """
     cpu = resources.cpu if heavy else resources.light_cpu
     memory = resources.memory if heavy else resources.light_memory
@@ -135,27 +172,17 @@ def equip(task: PipelineTask, resources: Resources, experiment: str, *, heavy: b
         task.set_accelerator_type(resources.accelerator).set_accelerator_limit(resources.accelerators)
         for key, value in resources.node_selector.items():
             kubernetes.add_node_selector(task, key, value)
-        for one in resources.tolerations:
-            kubernetes.add_toleration(task, one.key, one.operator, one.value or None, one.effect)
+        _tolerate(task, resources)
     if heavy:
         kubernetes.empty_dir_mount(task, "shm", SHARED_MEMORY, "Memory", resources.shared_memory)
-    _mount(task, resources, heavy=heavy)
+    if _mount(task, resources, data=data, checkpoint=checkpoint) and resources.claims_node:
+        kubernetes.add_node_selector(task, HOSTNAME, resources.claims_node)
+        if not (heavy and resources.accelerator):
+            _tolerate(task, resources)
     connect(task, resources, experiment)
     if resources.retries:
         task.set_retry(resources.retries, f"{resources.backoff_seconds}s", 2.0, "3600s")
     kubernetes.set_timeout(task, round(resources.timeout_hours * 3600))
-
-
-def keep_packed(task: PipelineTask, resources: Resources) -> None:
-    """Have the data set that a task packs or reads lie on the data claim, if that is wanted."""
-    if not resources.packed_folder:
-        return
-    mounts: list[dict[str, str]] = task.platform_config.get("kubernetes", {}).get("pvcMount", [])
-    if all(one["mountPath"] != DATA for one in mounts):  # Kubernetes refuses two volumes of one claim
-        kubernetes.mount_pvc(task, resources.data_claim, DATA)
-    task.set_env_variable(PACKED_DIR, f"{DATA}/{resources.packed_folder}")
-    if resources.verify_packed:
-        task.set_env_variable(VERIFY_PACKED, "1")
 
 
 def connect(task: PipelineTask, resources: Resources, experiment: str) -> None:
@@ -168,12 +195,22 @@ def connect(task: PipelineTask, resources: Resources, experiment: str) -> None:
     for secret, names in ((resources.s3_secret, S3_KEYS), (resources.mlflow_secret, MLFLOW_KEYS)):
         if secret:
             kubernetes.use_secret_as_env(task, secret, {name: name for name in names}, optional=True)
+    if resources.pull_secret:
+        kubernetes.set_image_pull_secrets(task, [resources.pull_secret])
     kubernetes.set_security_context(task, run_as_user=10001, run_as_group=10001, run_as_non_root=True)
 
 
-def _mount(task: PipelineTask, resources: Resources, *, heavy: bool) -> None:
-    if resources.data_claim:
+def _mount(task: PipelineTask, resources: Resources, *, data: bool, checkpoint: bool) -> bool:
+    """Mount the claims that a task reads or writes, and no other: one more may keep a pod from its node."""
+    reads, keeps = data and bool(resources.data_claim), checkpoint and bool(resources.checkpoint_claim)
+    if reads:
         kubernetes.mount_pvc(task, resources.data_claim, DATA)
-    if heavy and resources.checkpoint_claim:
+    if keeps:
         kubernetes.mount_pvc(task, resources.checkpoint_claim, CHECKPOINTS)
         task.set_env_variable(CHECKPOINT_DIR, CHECKPOINTS)
+    return reads or keeps
+
+
+def _tolerate(task: PipelineTask, resources: Resources) -> None:
+    for one in resources.tolerations:
+        kubernetes.add_toleration(task, one.key, one.operator, one.value or None, one.effect)

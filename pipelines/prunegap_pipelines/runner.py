@@ -1,26 +1,32 @@
-"""The wiring of a run, compiled: each step becomes a Kubeflow task, the fan-out over seeds a loop."""
+"""The wiring of a run, compiled: each step becomes a Kubeflow task, each fan-out a loop."""
 
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from kfp import dsl
 from kfp.dsl import PipelineTask
+from kfp.dsl.for_loop import LoopArgumentVariable
 from kfp.dsl.pipeline_channel import PipelineChannel
-from prunegap_components.component import plain, stage_component
+from prunegap_components.component import EACH, LIST, each_component, plain, stage_component
 
 from prunegap.pipeline.wiring import Handles
 from prunegap.stages.contract import Stage, StageParams
-from prunegap_pipelines.resources import Resources, equip, keep_packed, packs_or_reads_data_set, runs_network
+from prunegap_pipelines.resources import (
+    Resources,
+    equip,
+    keep_packed,
+    keeps_checkpoint,
+    packed_on_claim,
+    reads_data,
+    runs_network,
+)
 
 T = TypeVar("T")
 U = TypeVar("U")
 
 logger = logging.getLogger(__name__)
-
-SEED = re.compile(r"-seed\{\{[^}]*\}\}")  # a step of a loop is drawn once, for all seeds
 
 
 @dataclass(frozen=True)
@@ -46,35 +52,55 @@ class KubeflowRunner:
     def run(
         self, step: str, stage: Stage[..., Any], params: StageParams, inputs: Handles, tags: Mapping[str, str]
     ) -> Handles:
-        """Make a task; parameters and inputs may be channels, and the outputs are channels."""
+        """Make a task; parameters, tags and inputs may be channels, and the outputs are channels."""
         values = {name: plain(getattr(params, name)) for name in stage.params_type.model_fields}
         artifacts: dict[str, Any] = {}
-        lists = None
         for port in stage.inputs:
             given = inputs[port.name]
-            if port.many:
-                # Every step of the loop gives a list, one artifact a seed.
-                lists = len(given)
-                artifacts |= {f"{port.name}_{i}": dsl.Collected(one) for i, one in enumerate(given)}
-            else:
-                artifacts[port.name] = given
-        component = stage_component(stage, self.image, lists)
+            # A loop is written once: its one result stands for those of all iterations, also of a loop in a loop.
+            artifacts[port.name] = dsl.Collected(*given) if port.many else given
+        made_from, cached = self._made_from(step, stage, params)
+        component = stage_component(stage, self.image)
+        task: PipelineTask = component(
+            **values,
+            **artifacts,
+            step=step,
+            tags=tags if isinstance(tags, PipelineChannel) else dict(tags),
+            made_from=made_from,
+        )
+        task.set_caching_options(self.cache and cached)
+        if not artifacts:
+            task.after(self.first)
+        task.set_display_name(stage.name)
+        on_claim = packed_on_claim(stage, self.resources)
+        equip(
+            task,
+            self.resources,
+            self.experiment,
+            heavy=runs_network(stage),
+            data=on_claim or reads_data(stage),
+            checkpoint=keeps_checkpoint(stage),
+        )
+        if on_claim:
+            keep_packed(task, self.resources)
+        return {port.name: task.outputs[port.name] for port in stage.outputs}
+
+    def _made_from(self, step: str, stage: Stage[..., Any], params: StageParams) -> tuple[Any, bool]:
+        """Return the digest of the data and code behind a task, and whether its result can be cached.
+
+        Where the method is that of a loop's item, the digest is too: the plan of the run looks at the method's code.
+        """
+        method = getattr(params, "method", None)
+        if isinstance(method, LoopArgumentVariable):
+            return method.loop_argument.made_from, True
         made_from = stage.surroundings(self._concrete(params))
-        task: PipelineTask = component(**values, **artifacts, step=step, tags=dict(tags), made_from=made_from.digest)
         if made_from.not_looked_at:
             logger.warning(
                 "%s: is not cached, for what it reads cannot be looked at from here: %s",
                 step,
                 ", ".join(made_from.not_looked_at),
             )
-        task.set_caching_options(self.cache and not made_from.not_looked_at)
-        if not artifacts:
-            task.after(self.first)
-        task.set_display_name(SEED.sub("", step))
-        equip(task, self.resources, self.experiment, heavy=runs_network(stage))
-        if packs_or_reads_data_set(stage):
-            keep_packed(task, self.resources)
-        return {port.name: task.outputs[port.name] for port in stage.outputs}
+        return made_from.digest, not made_from.not_looked_at
 
     def _concrete(self, params: StageParams) -> StageParams:
         """Return the parameters with the pipeline's defaults in place of its inputs."""
@@ -84,8 +110,18 @@ class KubeflowRunner:
         return params.model_copy(update=known)
 
     def fan_out(self, items: Sequence[T], body: Callable[[T], U]) -> Sequence[U]:
-        """Make a loop; its steps are written once, with the loop's item."""
-        parallelism = self.resources.seeds_at_a_time or None
-        loop: Any = dsl.ParallelFor(items=cast("Any", items), name="seeds", parallelism=parallelism)
-        with loop as item:
-            return [body(item)]
+        """Make a loop over a channel; its steps are written once, with the loop's item.
+
+        Kubeflow's driver cannot loop over a key of a loop's item (it looks the key up again in every iteration, where
+        it is no longer there): a task hands the list on as its own output.
+        """
+        listed: Any = items
+        outermost = not isinstance(items, LoopArgumentVariable)
+        if isinstance(items, LoopArgumentVariable):
+            each: Any = each_component(self.image)(items=items)
+            each.set_display_name(EACH).set_caching_options(self.cache)
+            equip(each, self.resources, self.experiment, heavy=False)
+            listed = each.outputs[LIST]
+        parallelism = self.resources.prunings_at_a_time or None if outermost else None
+        with dsl.ParallelFor(items=listed, parallelism=parallelism) as item:
+            return [body(item)]  # pyright: ignore[reportArgumentType]

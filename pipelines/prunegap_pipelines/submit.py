@@ -6,7 +6,7 @@ import json
 import os
 import time
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,15 +67,21 @@ class Target:
         return api.healthz_service_get_healthz()
 
 
-def submit(client: kfp.Client, target: Target, package: Path, *, experiment: str, name: str) -> str:
-    """Start a run of a package with its own defaults; return its id.
+def submit(
+    client: kfp.Client, target: Target, package: Path, arguments: Mapping[str, Any], *, experiment: str, name: str
+) -> str:
+    """Start a run of a package with these arguments, and its own defaults for the others; return its id.
 
     Raises:
         UserError: what the server refuses.
     """
     with plain_errors(target), contextlib.redirect_stdout(io.StringIO()):
         run: Any = client.create_run_from_pipeline_package(
-            str(package), run_name=name, experiment_name=experiment, namespace=target.namespace or None
+            str(package),
+            arguments=dict(arguments),
+            run_name=name,
+            experiment_name=experiment,
+            namespace=target.namespace or None,
         )
     return run.run_id
 
@@ -197,6 +203,7 @@ def _body(body: object) -> str:
 def mlflow_link(experiment: str, run_id: str) -> str:
     """Return the pipeline run's page in MLflow, or how to find it where MLFLOW_TRACKING_URI is not set here."""
     from prunegap.tracking.addresses import without_password
+    from prunegap.tracking.links import run_page
     from prunegap.tracking.mlflow_client import connect
     from prunegap.tracking.mlflow_runs import PIPELINE_RUN_TAG
     from prunegap.tracking.pipeline_run import find_parent
@@ -214,4 +221,4 @@ def mlflow_link(experiment: str, run_id: str) -> str:
         return f"{searched} ({address} does not answer: {type(error).__name__})"
     if not run:
         return f"{searched} ({address} does not have it yet)"
-    return f"{address}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    return run_page(uri, run.info.experiment_id, run.info.run_id)

@@ -6,17 +6,18 @@ from contextvars import ContextVar
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
+NO_EPOCHS = range(0)
 
 
 class Progress(Protocol):
     """Shows how far an iteration has come."""
 
-    def __call__(self, work: Iterable[T], total: int, label: str) -> Iterable[T]:
-        """Yield the items of ``work`` and show progress towards ``total``."""
+    def __call__(self, work: Iterable[T], total: int, label: str, epochs: range = NO_EPOCHS) -> Iterable[T]:
+        """Yield the items of ``work`` and show progress towards ``total``; ``epochs``: it goes evenly through these."""
         ...
 
 
-def silent(work: Iterable[T], total: int, label: str) -> Iterable[T]:  # noqa: ARG001 - the protocol's signature
+def silent(work: Iterable[T], total: int, label: str, epochs: range = NO_EPOCHS) -> Iterable[T]:  # noqa: ARG001 - the protocol's
     """Show nothing."""
     return work
 
@@ -24,9 +25,9 @@ def silent(work: Iterable[T], total: int, label: str) -> Iterable[T]:  # noqa: A
 _shown: ContextVar[Progress] = ContextVar("progress", default=silent)
 
 
-def track(work: Iterable[T], total: int, label: str) -> Iterable[T]:
+def track(work: Iterable[T], total: int, label: str, epochs: range = NO_EPOCHS) -> Iterable[T]:
     """Iterate over ``work``, showing progress the way the caller of the program wants it shown."""
-    return _shown.get()(work, total, label)
+    return _shown.get()(work, total, label, epochs)
 
 
 @contextmanager

@@ -1,6 +1,9 @@
 """The compose files as compose itself resolves them; no engine is asked."""
 
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -52,6 +55,30 @@ def test_the_example_names_every_setting_and_no_password():
     settings = dict(re.findall(r"^([A-Z0-9_]+)=(.*)$", (DOCKER / ".env.example").read_text(), re.MULTILINE))
     assert asked <= set(settings)
     assert {name for name in settings if name.endswith(("PASSWORD", "SECRET_KEY")) and settings[name]} == set()
+
+
+def test_the_first_run_makes_settings_with_passwords_of_its_own_and_no_other_does(tmp_path: Path):
+    """The copy has no compose file that could be carried out, so that nothing is started."""
+    docker = tmp_path / "docker"
+    shutil.copytree(DOCKER, docker, ignore=shutil.ignore_patterns(".env", "*.lock.json"))
+    (docker / "compose.broken.yaml").write_text("services: none\n")
+    taken = {"POSTGRES_PASSWORD", "OBJECTSTORE_SECRET_KEY"}
+    environment = {key: value for key, value in os.environ.items() if key not in taken}
+    begin = [docker / "run.sh", docker / "compose.broken.yaml"]
+    first = subprocess.run(begin, env=environment, capture_output=True, text=True, check=False)
+    assert first.returncode == 1
+    assert first.stderr.splitlines()[0] == f"{docker}/.env: made from .env.example, with new passwords"
+    made = docker / ".env"
+    assert made.stat().st_mode & 0o777 == 0o600
+    asked, given = (dict(re.findall(r"^([A-Z0-9_]+)=(.*)$", path.read_text(), re.MULTILINE))
+                    for path in (docker / ".env.example", made))  # fmt: skip
+    assert {key for key in asked if asked[key] != given[key]} == taken
+    assert len({given[key] for key in taken if re.fullmatch(r"[0-9a-f]{32}", given[key])}) == 2
+    before = made.read_bytes()
+    again = subprocess.run(begin, env=environment, capture_output=True, text=True, check=False)
+    assert again.returncode == 1
+    assert "made from" not in again.stderr
+    assert made.read_bytes() == before
 
 
 def test_another_run_has_another_folder_and_the_same_name_in_mlflow(project: Project):

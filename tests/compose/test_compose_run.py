@@ -5,9 +5,8 @@ from pathlib import Path
 
 import boto3
 import pytest
-from compose.project import Project, tool
+from compose.project import Project, generated, running
 from pipeline.workspaces import write_experiment
-from prunegap_components.compose import compose_file
 from prunegap_pipelines.images import ImageLock
 from tracking.mlflow_view import View
 
@@ -23,35 +22,20 @@ STEPS = [
 ]
 
 
-def generated(folder: Path, **changes) -> Path:
-    """Write an experiment and its compose file, as a user does."""
-    folder.mkdir(exist_ok=True)
-    path, output = write_experiment(folder, **({"methods": METHODS} | changes)), folder / "compose.yaml"
-    output.write_text(compose_file(path, output))
-    return output
-
-
 @pytest.fixture(scope="module")
 def project(images: ImageLock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
-    """Servers and volumes of their own, removed at the end whatever happened."""
-    tool()
-    folder = tmp_path_factory.mktemp("compose")
-    folder.chmod(0o755)  # the containers' user reads the experiments in it
-    project = Project({target: image.tag for target, image in images.images.items()}, folder)
-    try:
+    """Servers and volumes of their own."""
+    with running(images, tmp_path_factory.mktemp("compose")) as project:
         yield project
-    finally:
-        left = project.compose("down", "--volumes", "--remove-orphans", "--timeout", "3")
-        assert left.returncode == 0, left.stderr
 
 
 @pytest.fixture(scope="module")
 def tiny(project: Project) -> Path:
     """The compose file of a run that is finished."""
-    file = generated(project.experiments / "tiny")
+    file = generated(project.experiments / "tiny", methods=METHODS)
     ended = project.run(file)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert ended.stderr.splitlines()[-1] == "MLflow's run of 'tiny' is FINISHED"
+    assert ended.stderr.splitlines()[-1].startswith("MLflow's run of 'tiny' is FINISHED: http://127.0.0.1:")
     return file
 
 
@@ -65,7 +49,7 @@ def test_mlflow_shows_one_parent_and_a_nested_run_a_container(view: View):
     nested = [run for run in view.runs() if run.info.run_id != parent.info.run_id]
     assert (parent.info.run_name, parent.info.status) == ("tiny", "FINISHED")
     assert {run.data.tags["mlflow.parentRunId"] for run in nested} == {parent.info.run_id}
-    assert {run.info.run_name: run.info.status for run in nested} == dict.fromkeys(STEPS, "FINISHED")
+    assert {run.data.tags["prunegap.step"]: run.info.status for run in nested} == dict.fromkeys(STEPS, "FINISHED")
     assert len(nested) == len(STEPS)
     tags = view.step("finetune-sparsity80-seed0-ceag").data.tags
     assert [tags[f"prunegap.{key}"] for key in ("stage", "seed", "sparsity", "method")] == [
@@ -154,8 +138,8 @@ def test_a_failed_stage_fails_the_run_and_its_last_line_says_why(project: Projec
     assert ended.stderr.splitlines()[-1] == f"acquire_dense: {why}"
     assert project.log("acquire_dense")[-1] == why
     seen = View(project.mlflow, "broken")
-    assert {run.info.run_name: run.info.status for run in seen.runs()} == {
-        "broken": "FAILED",
+    assert {run.data.tags.get("prunegap.step", "pipeline"): run.info.status for run in seen.runs()} == {
+        "pipeline": "FAILED",
         "prepare_data": "FINISHED",
         "acquire_dense": "FAILED",
     }

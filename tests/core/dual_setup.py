@@ -5,6 +5,7 @@ from typing import Literal
 
 import torch
 
+from prunegap.constraints.controllers import GradientAscent, MakeController
 from prunegap.constraints.dual import DualSettings, DualState
 from prunegap.constraints.formulation import (
     ConstrainedMethod,
@@ -25,12 +26,13 @@ def dual_state(
     overall: Literal["share", "balanced"] = "share",
     tolerance: float = 0.01,
     equality: Literal["signed", "absolute"] = "signed",
+    controller: MakeController = GradientAscent,
 ) -> DualState:
     zeros = [0.0] * len(counts)
     return DualState(
         constrained_method(method) if isinstance(method, str) else method,
         FormulationSettings(tolerance, equality),
-        DualSettings(step_size, capacity, overall),
+        DualSettings(step_size, capacity, overall, controller),
         DenseReference(
             torch.tensor(accuracy or zeros, dtype=torch.float64),
             torch.tensor(loss or zeros, dtype=torch.float64),

@@ -7,7 +7,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prunegap.gaps import Measures, Outcomes, compare_outcomes, group_means, spread
+from prunegap.gaps import (
+    Measures,
+    Outcomes,
+    compare_outcomes,
+    group_means,
+    group_statistics,
+    overall_statistics,
+    spread,
+)
 
 GROUPS = 4
 EXAMPLES = st.lists(
@@ -120,3 +128,35 @@ def test_outcomes_keep_their_values_on_another_device():
     assert torch.equal(moved.predicted, before.predicted)
     assert torch.equal(moved.loss, before.loss)
     assert torch.equal(moved.correct, before.correct)
+
+
+ALL = ("table", "plot", "tracking")
+SHOWN = {
+    "dense_accuracy": (), "accuracy": ("tracking",), "dense_loss": (), "loss": (), "gap": ("plot",),
+    "excess_gap": ("table", "tracking"), "churn": ("tracking",), "excessive_loss": (),
+}  # fmt: skip
+SHOWN_OVERALL = {
+    "dense_accuracy": (), "accuracy": ALL, "dense_loss": (), "loss": ("tracking",), "overall_gap": ("tracking",),
+    "max_psi": ALL, "psi_pw": ALL, "churn": ALL, "excessive_loss_spread": ("tracking",),
+    "group_accuracy_spread": ("tracking",),
+}  # fmt: skip
+NATS = {"dense_loss", "loss", "excessive_loss", "excessive_loss_spread"}
+DIFFERENCES = {
+    "gap", "excess_gap", "excessive_loss", "overall_gap", "max_psi", "psi_pw", "group_accuracy_spread",
+}  # fmt: skip
+TITLES = {"gap": "accuracy gap", "excess_gap": "excess accuracy gap", "max_psi": "max psi", "psi_pw": "Psi_PW"}
+
+
+@pytest.mark.parametrize(("table", "shown"), [(group_statistics, SHOWN), (overall_statistics, SHOWN_OVERALL)])
+def test_each_statistic_is_shown_where_a_reader_wants_it_in_its_unit(table, shown):
+    entries = {one.name: one for one in table()}
+    assert {name: tuple(one.places) for name, one in entries.items()} == shown
+    assert {name for name, one in entries.items() if one.unit == "nats"} == NATS & shown.keys()
+    assert {one.unit for one in entries.values()} == {"fraction", "nats"}
+    assert {name for name, one in entries.items() if one.difference} == DIFFERENCES & shown.keys()
+    assert {name: one.title for name, one in entries.items() if one.title} == {
+        name: title for name, title in TITLES.items() if name in shown
+    }
+    assert {name: one.line for name, one in entries.items() if one.line} == (
+        {"gap": "overall_gap"} if "gap" in shown else {}
+    )

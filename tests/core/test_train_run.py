@@ -77,6 +77,13 @@ def test_the_share_of_negative_weights_is_counted_over_all_examples():
     assert entry.multipliers == pytest.approx(dict(zip("abc", alike.multipliers.tolist(), strict=True)))
 
 
+def test_unless_asked_for_no_epoch_is_kept():
+    split = images(40, seed=1)
+    state, plan = standing_still(validation=split, selection=split)
+    list(train(state, plan, split, until=2))
+    assert not state.best_weights
+
+
 def test_of_equally_good_epochs_the_first_is_kept():
     split = images(40, seed=1)
     state, plan = standing_still(validation=split, selection=split, keep_best=True)

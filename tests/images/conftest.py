@@ -4,7 +4,7 @@ import shutil
 import time
 
 import pytest
-from engine import ROOT
+from engine import ROOT, forget, own_name, users_images_untouched
 
 from prunegap.errors import UserError
 
@@ -19,6 +19,24 @@ RESTRICTED = {
 @pytest.fixture(scope="session")
 def lock(images):
     return images
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_a_users_is_moved(request):
+    """Check around every test that needs an engine: they build, tag and push."""
+    if request.node.get_closest_marker("docker") is None:
+        yield
+        return
+    with users_images_untouched(request.getfixturevalue("engine")):
+        yield
+
+
+@pytest.fixture
+def name(engine):
+    """Return what the names of the images of one test begin with; they are removed at the end."""
+    beginning = own_name()
+    yield beginning
+    forget(engine, f"{beginning}/")
 
 
 @pytest.fixture

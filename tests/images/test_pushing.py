@@ -5,11 +5,9 @@ import shutil
 import socket
 import subprocess
 import urllib.request
-from contextlib import suppress
 
 import pytest
-from docker.errors import ImageNotFound
-from engine import ROOT
+from engine import ROOT, forget
 from ports import free_port
 from prunegap_pipelines.images import ImageLock, build_images, git_revision
 
@@ -67,20 +65,13 @@ def listening(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def forget(engine, address):
-    for image in engine.images.list():
-        for name in [*image.tags, *image.attrs["RepoDigests"]]:
-            if name.startswith(address):
-                with suppress(ImageNotFound):  # the last tag takes its digest along
-                    engine.images.remove(name, noprune=True)
-
-
-def test_a_pushed_image_is_pinned_by_the_registrys_digest_and_pulled_by_it(engine, registry, tmp_path):
+def test_a_pushed_image_is_pinned_by_the_registrys_digest_and_pulled_by_it(engine, registry, tmp_path, name):
     address = registry()
-    lock = build_images(engine, ["objectstore"], git_revision(ROOT), f"{address}/some/place", context=ROOT)
+    place = f"{address}/some/place"
+    lock = build_images(engine, ["objectstore"], git_revision(ROOT), place, name=name, context=ROOT)
     image = lock.images["objectstore"]
     repository, _, tag = image.tag.rpartition(":")
-    assert repository == f"{address}/some/place/objectstore"
+    assert repository == f"{place}/objectstore"
     asked = urllib.request.Request(
         f"http://{address}/v2/some/place/objectstore/manifests/{tag}",
         headers={"Accept": "application/vnd.docker.distribution.manifest.v2+json"},
@@ -95,9 +86,10 @@ def test_a_pushed_image_is_pinned_by_the_registrys_digest_and_pulled_by_it(engin
     assert pulled.id == image.id
 
 
-def test_a_push_to_a_registry_that_is_not_there_or_refuses_says_what_to_check(engine, registry, message):
+def test_a_push_to_a_registry_that_is_not_there_or_refuses_says_what_to_check(engine, registry, message, name):
     def push(address):
-        return message(lambda: build_images(engine, ["objectstore"], git_revision(ROOT), address, context=ROOT))
+        revision = git_revision(ROOT)
+        return message(lambda: build_images(engine, ["objectstore"], revision, address, name=name, context=ROOT))
 
     nowhere = f"127.0.0.1:{free_port()}"
     said = push(nowhere)

@@ -3,26 +3,25 @@
 from pathlib import Path
 
 import pytest
-from k8s.manifests import FOLDER, KUBECTL, PIPELINES, PLATFORM, Document, build, copy_with_secrets
+from k8s.manifests import COMPONENTS, FOLDER, PIPELINES, PLATFORM, Document, build, copy_with_secrets, with_component
 
 Built = dict[str, list[Document]]
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    if KUBECTL is None:
-        pytest.skip("kubectl, which brings kustomize, is not installed")
     copy: Path = copy_with_secrets(tmp_path_factory.mktemp("kustomize"))
-    return {name: build(copy / name) for name in (*PLATFORM, *PIPELINES)}
+    whole = {name: build(copy / name) for name in (*PLATFORM, *PIPELINES)}
+    return whole | {name: with_component(copy, name) for name in COMPONENTS}
 
 
-@pytest.fixture(params=[*PLATFORM, *PIPELINES])
+@pytest.fixture(params=[*PLATFORM, *PIPELINES, *COMPONENTS])
 def documents(request: pytest.FixtureRequest, built: Built) -> list[Document]:
     """The documents of one kustomization after the other."""
     return built[request.param]
 
 
-@pytest.fixture(params=PLATFORM)
+@pytest.fixture(params=[*PLATFORM, *COMPONENTS])
 def platform(request: pytest.FixtureRequest, built: Built) -> list[Document]:
     """The documents of those that fill the platform's namespace."""
     return built[request.param]

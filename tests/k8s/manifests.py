@@ -1,8 +1,10 @@
 """The manifests as `kubectl kustomize` writes them, and ways through them: pods, what they name, what names them."""
 
+import re
 import secrets
 import shutil
 import subprocess
+import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +14,18 @@ import yaml
 
 Document = dict[str, Any]
 FOLDER = Path(__file__).parents[2] / "k8s"
-KUBECTL = shutil.which("kubectl")
+# Of the development tools (requirements/dev.lock), so that no test of manifests depends on the machine.
+KUBECTL = Path(sysconfig.get_path("scripts")) / "kubectl"
 # Those that fill the platform's own namespace, and those for a namespace that runs pipelines.
 PLATFORM = ("base", "overlays/local", "overlays/production")
 PIPELINES = ("pipelines", "overlays/gpu")
+# The local overlay with one component more; production holds the login itself.
+COMPONENTS = ("components/volume-owner", "components/profiles", "components/login")
 PLATFORM_NAMESPACE = "prunegap"
 
 
 def build(kustomization: Path) -> list[Document]:
     """Everything a kustomization makes, in its order."""
-    assert KUBECTL is not None
     done = subprocess.run([KUBECTL, "kustomize", str(kustomization)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert not done.stderr, f"{kustomization}: kustomize warns: {done.stderr}"
@@ -43,6 +47,16 @@ def copy_with_secrets(folder: Path) -> Path:
     return copy
 
 
+def with_component(copy: Path, component: str) -> list[Document]:
+    """The local overlay with a component, as a user adds it."""
+    folder = copy / f"overlays/with-{Path(component).name}"
+    folder.mkdir()
+    lines = {"resources": ["../local"], "components": [f"../../{component}", "../../images"]}
+    head = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "namespace": PLATFORM_NAMESPACE}
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(head | lines))
+    return build(folder)
+
+
 def loose(name: str) -> list[Document]:
     """The documents of a file that no kustomization holds."""
     return list(yaml.safe_load_all((FOLDER / name).read_text()))
@@ -50,9 +64,10 @@ def loose(name: str) -> list[Document]:
 
 @dataclass(frozen=True)
 class Workload:
-    """A pod, or what makes pods."""
+    """A pod, or what makes pods; ``resident`` where it stays and answers others."""
 
     name: str
+    resident: bool
     replicas: int
     labels: dict[str, str]
     pod: Document
@@ -64,6 +79,11 @@ class Workload:
         return [*self.pod.get("initContainers", []), *self.pod["containers"]]
 
     @property
+    def main(self) -> Document:
+        """The container that stays."""
+        return self.pod["containers"][0]
+
+    @property
     def ports(self) -> dict[str, int]:
         """Number of every named port."""
         return {port["name"]: port["containerPort"] for c in self.containers for port in c.get("ports", [])}
@@ -73,20 +93,32 @@ def workloads(documents: list[Document]) -> Iterator[Workload]:
     """Every document that is a pod or holds a pod's template, whatever its kind."""
     for document in documents:
         spec = document.get("spec", {})
+        if document["kind"] == "CronJob":
+            spec = spec["jobTemplate"]["spec"]
         if document["kind"] == "Pod":
-            yield Workload(document["metadata"]["name"], 1, document["metadata"].get("labels", {}), spec, ())
+            yield Workload(document["metadata"]["name"], True, 1, document["metadata"].get("labels", {}), spec, ())
         elif "template" in spec and "containers" in spec["template"].get("spec", {}):
             template = spec["template"]
             claims = tuple(claim["metadata"]["name"] for claim in spec.get("volumeClaimTemplates", []))
             labels = template.get("metadata", {}).get("labels", {})
-            yield Workload(document["metadata"]["name"], spec.get("replicas", 1), labels, template["spec"], claims)
+            resident = document["kind"] not in {"Job", "CronJob"}
+            name, replicas = document["metadata"]["name"], spec.get("replicas", 1)
+            yield Workload(name, resident, replicas, labels, template["spec"], claims)
+
+
+HASH = re.compile(r"-[2456789bcdfghkmt]{10}$")  # the letters that kustomize writes them with
+
+
+def plain_name(name: str) -> str:
+    """A name without the hash that a generator put behind it."""
+    return HASH.sub("", name)
 
 
 def named(documents: list[Document], kind: str) -> dict[str, Document]:
-    """All of one kind by name."""
-    return {document["metadata"]["name"]: document for document in documents if document["kind"] == kind}
+    """All of one kind by name, as it is written in k8s/."""
+    return {plain_name(document["metadata"]["name"]): document for document in documents if document["kind"] == kind}
 
 
 def settings_of(documents: list[Document], name: str) -> dict[str, str]:
     """The data of a config map."""
-    return named(documents, "ConfigMap")[name]["data"]
+    return named(documents, "ConfigMap")[plain_name(name)]["data"]

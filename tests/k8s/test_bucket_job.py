@@ -1,4 +1,4 @@
-"""The bucket job's own command in a process of its own, against a real S3 server over HTTP."""
+"""What makes the buckets, its own command in a process of its own, against a real S3 server over HTTP."""
 
 import os
 import socket
@@ -86,6 +86,22 @@ def test_the_bucket_is_made_and_a_second_run_leaves_it_alone(start_store: Store,
     assert there(address) == [BUCKET]
 
 
+def test_the_bucket_of_data_is_made_too_where_one_is_wanted(start_store: Store) -> None:
+    address = start_store()
+    environment = environment_of(address, 0, "us-east-1")
+    for data_bucket, expected in (("", [BUCKET]), ("data-of-a-test", [BUCKET, "data-of-a-test"])):
+        command = [sys.executable, str(FOLDER / "base/bucket.py")]
+        subprocess.run(command, env=environment | {"DATA_BUCKET": data_bucket}, check=True, capture_output=True)
+        assert sorted(there(address)) == sorted(expected)
+
+
+def test_several_pods_at_once_all_find_or_make_it(start_store: Store) -> None:
+    address = start_store()
+    outcomes = [ended(pod) for pod in [job(address, region="eu-central-1") for _ in range(6)]]
+    assert {code for code, _, _ in outcomes} == {0}, outcomes
+    assert there(address) == [BUCKET]
+
+
 def test_a_store_that_starts_later_is_waited_for(start_store: Store) -> None:
     port = free_port()
     with socket.create_server(("127.0.0.1", port)) as not_yet:
@@ -119,11 +135,11 @@ def test_an_address_without_a_scheme_is_a_mistake_of_the_settings() -> None:
     assert "Traceback" not in trouble
 
 
-def test_the_job_runs_the_tested_file_with_all_it_reads(platform: list[Document]) -> None:
+def test_mlflows_pod_runs_the_tested_file_with_all_it_reads(platform: list[Document]) -> None:
     settings = settings_of(platform, "bucket-script")
     assert settings == {"bucket.py": (FOLDER / "base/bucket.py").read_text()}
-    (pod,) = [workload for workload in workloads(platform) if workload.name == "bucket"]
-    (container,) = pod.containers
+    (pod,) = [workload for workload in workloads(platform) if workload.name == "mlflow"]
+    container = next(one for one in pod.pod["initContainers"] if one["name"] == "buckets")
     (script,) = [mount for mount in container["volumeMounts"] if mount["name"] == "scripts"]
     assert container["command"][-1] == f"{script['mountPath']}/bucket.py"
     given = {variable["name"] for variable in container["env"]} | settings_of(platform, "mlflow-server").keys()
@@ -135,4 +151,7 @@ def test_the_job_runs_the_tested_file_with_all_it_reads(platform: list[Document]
         "AWS_SECRET_ACCESS_KEY",
     }
     assert read <= given
-    assert named(platform, "Job")["bucket"]["spec"]["ttlSecondsAfterFinished"] > 0
+
+
+def test_nothing_that_is_applied_again_is_a_job_which_cannot_be_changed(documents: list[Document]) -> None:
+    assert not named(documents, "Job")

@@ -1,9 +1,11 @@
 """The commands of k8s/README.md that need no cluster, run as written up to what they hand to `kubectl apply`."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,6 @@ from k8s.manifests import FOLDER, KUBECTL, build, copy_with_secrets, workloads
 README = (FOLDER / "README.md").read_text()
 DIGEST = "registry.example:5000/prunegap/{}@sha256:" + "ab" * 32
 TAG = "prunegap/{}:0123456789ab"
-NEEDS_NO_CLUSTER = pytest.mark.skipif(
-    KUBECTL is None or shutil.which("jq") is None, reason="the commands of the README want kubectl and jq"
-)
 
 
 def blocks() -> list[str]:
@@ -30,9 +29,12 @@ def line_with(words: str) -> str:
 
 
 def run(command: str, folder: Path) -> str:
-    return subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", command], cwd=folder, check=True, capture_output=True, text=True
-    ).stdout
+    here = {**os.environ, "PATH": f"{KUBECTL.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command], cwd=folder, env=here, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def checkout(folder: Path, *, pushed: bool) -> Path:
@@ -51,32 +53,31 @@ def checkout(folder: Path, *, pushed: bool) -> Path:
     return folder
 
 
-@NEEDS_NO_CLUSTER
 @pytest.mark.parametrize(("pushed", "expected"), [(True, DIGEST), (False, TAG)])
-@pytest.mark.parametrize(("command", "image"), [("kubectl kustomize", "mlflow"), ("load-data.yaml |", "stage")])
+@pytest.mark.parametrize(("command", "image"), [("k8s/overlays/local |", "mlflow"), ("k8s/pipelines |", "stage")])
 def test_the_locks_image_gets_in(tmp_path: Path, command: str, image: str, pushed: bool, expected: str) -> None:
     line, applied = line_with(command).split(" | kubectl apply")
     assert applied.endswith("-f -")
+    assert line.startswith("python3 k8s/render.py")
     documents = list(yaml.safe_load_all(run(line, checkout(tmp_path, pushed=pushed))))
     used = {container["image"] for workload in workloads(documents) for container in workload.containers}
     assert expected.format(image) in used
     assert not [name for name in used if name.endswith(":0.1.0")]
 
 
-@NEEDS_NO_CLUSTER
 def test_the_secrets_of_the_readme_are_those_the_overlay_wants(tmp_path: Path) -> None:
     shutil.copytree(FOLDER, tmp_path / "k8s", ignore=shutil.ignore_patterns("*.env"))
     (making,) = [block for block in blocks() if "openssl rand" in block]
+    assert "data-s3" in making
     run(making, tmp_path)
     secret_documents = [d for d in build(tmp_path / "k8s/overlays/local") if d["kind"] == "Secret"]
     assert all(value for document in secret_documents for value in document["data"].values())
 
 
-@NEEDS_NO_CLUSTER
 def test_the_plugin_is_added_to_the_servers_settings_and_takes_nothing_away(tmp_path: Path) -> None:
     given = {"DBDriverName": "mysql", "plugins": {"other": {"endpoint": "x"}}, "ObjectStoreConfig": {"BucketName": "b"}}
     (tmp_path / "config.json").write_text(json.dumps(given))
-    line = line_with("jq --slurp").replace("/tmp", str(tmp_path)).replace("k8s/", f"{FOLDER}/")
+    line = line_with("--merge").replace("/tmp", str(tmp_path)).replace("k8s/", f"{FOLDER}/")
     run(line, tmp_path)
     merged = json.loads((tmp_path / "merged.json").read_text())
     assert merged.pop("plugins").keys() == {"other", "mlflow"}
@@ -86,11 +87,42 @@ def test_the_plugin_is_added_to_the_servers_settings_and_takes_nothing_away(tmp_
 def test_every_path_the_readme_names_is_there() -> None:
     root = FOLDER.parent
     named_in_commands = set(re.findall(r"(?<![\w./:])(?:k8s|experiments)/[\w./-]+", "\n".join(blocks())))
-    made = {"k8s/overlays/local/s3.env"}
+    made = {"k8s/overlays/local/data-s3.env"}
     assert named_in_commands > made
     assert all((root / path).exists() for path in named_in_commands - made), named_in_commands
 
 
 def test_every_folder_is_in_the_readmes_table() -> None:
     folders = {str(path.parent.relative_to(FOLDER)) for path in FOLDER.rglob("kustomization.yaml")} - {"images"}
-    assert folders <= set(re.findall(r"^\| `([\w/]+)` \|", README, re.MULTILINE))
+    assert folders <= set(re.findall(r"^\| `([\w/-]+)` \|", README, re.MULTILINE))
+
+
+def test_a_job_is_made_from_its_template_with_what_the_readme_sets(tmp_path: Path) -> None:
+    (line,) = [line for block in blocks() for line in block.splitlines() if "kubectl set env --local" in line]
+    setting = line.split(" | ")[1].removeprefix("kubectl ")
+    (template,) = [d for d in build(FOLDER / "pipelines") if d["metadata"]["name"] == "load-data"]
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "x"}, **template["spec"]["jobTemplate"]}
+    (tmp_path / "job.yaml").write_text(yaml.safe_dump(job))
+    made = yaml.safe_load(run(f"kubectl {setting} < job.yaml", tmp_path))
+    (container,) = made["spec"]["template"]["spec"]["containers"]
+    given = {variable["name"]: variable.get("value") for variable in container["env"]}
+    assert (given["SOURCE"], given["TARGET"]) == ("s3://data/faces", "faces")
+    assert "/data/faces" in README
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["k8s/overlays/local"], "images.lock.json: is not there; prunegap-pipelines build-images writes it"),
+        (["k8s/nowhere"], "k8s/nowhere: error: "),
+        (["--merge", "x.json", "y.json"], "x.json: is not there"),
+    ],
+)
+def test_what_cannot_be_written_is_told_in_a_line(tmp_path: Path, arguments: list[str], expected: str) -> None:
+    copy_with_secrets(tmp_path)
+    here = {**os.environ, "PATH": f"{KUBECTL.parent}:{os.environ['PATH']}"}
+    command = [sys.executable, "k8s/render.py", *arguments]
+    done = subprocess.run(command, cwd=tmp_path, env=here, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr

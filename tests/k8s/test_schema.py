@@ -5,7 +5,7 @@ import copy
 import kubernetes_validate
 import pytest
 from k8s.conftest import Built
-from k8s.manifests import FOLDER, PIPELINES, PLATFORM, Document, loose, named, workloads
+from k8s.manifests import COMPONENTS, FOLDER, PIPELINES, PLATFORM, Document, loose, named, workloads
 
 OLDEST, NEWEST = "1.29", "1.37"
 # Custom resources have no schema here; test_secrets.py looks at what they must hold.
@@ -22,11 +22,6 @@ def test_every_document_is_of_its_schema(documents: list[Document], version: str
     assert documents
     for document in documents:
         validate(document, version)
-
-
-def test_the_pod_that_loads_data_is_of_its_schema() -> None:
-    for document in loose("pipelines/load-data.yaml"):
-        validate(document, OLDEST)
 
 
 def test_only_named_custom_resources_go_unchecked(built: Built) -> None:
@@ -55,7 +50,7 @@ def test_the_patch_of_kubeflows_server_gives_a_deployment_of_the_schema() -> Non
 
 def test_every_kustomization_is_built_by_these_tests() -> None:
     folders = {str(path.parent.relative_to(FOLDER)) for path in FOLDER.rglob("kustomization.yaml")}
-    assert folders == {*PLATFORM, *PIPELINES, "images"}
+    assert folders == {*PLATFORM, *PIPELINES, *COMPONENTS, "images", "maintenance"}
 
 
 def test_every_name_is_there_once(documents: list[Document]) -> None:
@@ -64,4 +59,4 @@ def test_every_name_is_there_once(documents: list[Document]) -> None:
 
 
 def test_what_fills_the_platforms_namespace_holds_pods(platform: list[Document]) -> None:
-    assert {"mlflow", "bucket"} <= {workload.name for workload in workloads(platform)}
+    assert {"mlflow", "upgrade"} <= {workload.name for workload in workloads(platform)}

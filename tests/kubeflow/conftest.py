@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from kubeflow_api import KubeflowApi
 from shared import once, shared_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,3 +54,11 @@ def smoke_here(program, tmp_path_factory):
         assert ended.code == 0, ended.err
 
     return once(shared_folder(tmp_path_factory) / "smoke", run) / "ws"
+
+
+@pytest.fixture
+def api():
+    """Yield a stub of Kubeflow's API."""
+    server = KubeflowApi()
+    yield server
+    server.close()

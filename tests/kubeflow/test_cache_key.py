@@ -41,7 +41,7 @@ def keys(place: Path, folder: str) -> dict[str, tuple[str, bool]]:
     found = {}
     for name, task in tasks(spec):
         given = task.get("inputs", {}).get("parameters", {}).get("made_from", {})
-        if given:
+        if "runtimeValue" in given:  # finetune's comes with the cell
             found[name] = given["runtimeValue"]["constant"], task["cachingOptions"].get("enableCache", False)
     return found
 

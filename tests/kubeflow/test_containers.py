@@ -85,6 +85,8 @@ def test_the_smoke_pipeline_runs_every_stage_in_a_container_of_its_own(program, 
     tasks = [task_of(attributes) for attributes in watcher.seen.values()]
     assert Counter(tasks) == {
         "open-run": 1,
+        "plan-cells": 1,
+        "each-item": 2,
         "prepare_data": 1,
         "acquire_dense": 1,
         "measure_baseline": 1,

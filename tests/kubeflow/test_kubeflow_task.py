@@ -70,24 +70,7 @@ def test_a_bad_value_and_a_missing_artifact_are_named_and_nothing_is_written(pro
     told = executor_input(folder, artifacts={"dataset": []}, outputs=("dense_model", "metrics"))
     ended = program("prunegap", "kubeflow-task", "acquire_dense", json.dumps(told))
     assert (ended.code, ended.last) == (1, "error: dataset: one dataset artifact is needed, the task was given 0")
-    uneven = {"evaluations_0": ["a", "b"], "evaluations_1": ["c"]}
-    told = executor_input(folder, artifacts=uneven, outputs=("comparison", "metrics"))
-    ended = program("prunegap", "kubeflow-task", "compare", json.dumps(told))
-    assert ended.last == ("error: evaluations: the lists hold 2, 1 artifacts; each must hold one from every iteration")
     assert not folder.exists()
-
-
-def test_collected_lists_are_read_iteration_by_iteration(tmp_path):
-    from prunegap.cli.kubeflow_task import _input
-    from prunegap.stages.compare import compare
-
-    port = compare.inputs[0]
-    lists = {f"evaluations_{i}": [Path(f"m{i}s{seed}") for seed in (0, 1)] for i in (10, 0, 2)}
-    paths: Any = _input(port, lists)
-    assert [str(path) for path in paths] == ["m0s0", "m2s0", "m10s0", "m0s1", "m2s1", "m10s1"]
-    assert _input(port, {"evaluations": [Path("a"), Path("b")]}) == (Path("a"), Path("b"))
-    singles = {"evaluations_10": [Path("c")], "evaluations_2": [Path("b")], "evaluations_1": [Path("a")]}
-    assert _input(port, singles) == (Path("a"), Path("b"), Path("c")), "without a loop"
 
 
 @pytest.mark.parametrize("uri", ["gs://b/x/y", "minio://mlpipeline/v2/artifacts/x", "s3://b/k", "/tmp/plain"])
@@ -116,9 +99,8 @@ def test_texts_are_filled_in_and_whole_numbers_are_whole():
     assert all(type(value) is kind for value, kind in zip(task.parameters["head_rows"], (int, int, float), strict=True))
     assert task.tags == {"seed": "7", "method": "v1.0"}
     # kfp's local orchestrator fills texts in itself, with the float.
-    told["inputs"]["parameterValues"] |= {"step": "finetune-sparsity90-seed1.0-ceag", "tags": {"seed": "1.0"}}
-    task = TaskInput.parse(json.dumps(told))
-    assert (task.step, task.tags) == ("finetune-sparsity90-seed1-ceag", {"seed": "1"})
+    told["inputs"]["parameterValues"] |= {"tags": {"seed": "1.0"}}
+    assert TaskInput.parse(json.dumps(told)).tags == {"seed": "1"}
 
 
 def test_of_many_metrics_the_largest_families_are_left_out_first():
@@ -127,19 +109,3 @@ def test_of_many_metrics_the_largest_families_are_left_out_first():
     shown = shown_metrics(groups | whole)
     assert set(shown) == {name for name in groups if name.startswith("excess")} | {"train/accuracy", "test/accuracy"}
     assert shown_metrics({"a": 1.0}) == {"a": 1.0}
-
-
-@pytest.mark.parametrize(
-    ("given", "step"),
-    [
-        ("finetune-sparsity90-seed0.0-ceag", "finetune-sparsity90-seed0-ceag"),
-        ("finetune-sparsity98.5-seed12.0-x-seed1.0", "finetune-sparsity98.5-seed12-x-seed1.0"),
-        ("finetune-sparsity90-seed0-x-seed1.0", "finetune-sparsity90-seed0-x-seed1.0"),
-        ("prune-sparsity1e-05-seed3.0", "prune-sparsity1e-05-seed3"),
-        ("acquire_dense-seed3.0", "acquire_dense-seed3"),
-        ("compare", "compare"),
-    ],
-)
-def test_only_the_seed_of_a_steps_name_is_made_whole(given, step, tmp_path):
-    told = executor_input(tmp_path, {"step": given})
-    assert TaskInput.parse(json.dumps(told)).step == step

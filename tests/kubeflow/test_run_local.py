@@ -14,6 +14,7 @@ from walk import BIN, ROOT
 
 STEPS = {
     "open-run",
+    "plan-cells",
     "prepare_data",
     "acquire_dense",
     "measure_baseline",
@@ -82,7 +83,9 @@ def test_every_task_tells_kubeflow_its_artifacts_metrics_and_pages(smoke):
     assert of_compare["metrics"]["metadata"]["ceag_90/test_accuracy"] > 0.5
     manifest = json.loads((run / "measure-baseline/baseline/manifest.json").read_text())
     assert manifest["kind"] == outputs["measure-baseline"]["baseline"]["artifacts"][0]["metadata"]["kind"]
-    evaluated = json.loads((run / "for-loop-2-iteration-1/evaluate/executor_output.json").read_text())["artifacts"]
+    evaluated = json.loads(
+        (run / "for-loop-2-iteration-1/for-loop-3-iteration-1/evaluate/executor_output.json").read_text()
+    )["artifacts"]
     metrics = evaluated["metrics"]["artifacts"][0]["metadata"]
     assert {"train/max_psi", "test/accuracy", "test/feasible"} <= set(metrics)
     assert len(metrics) <= 64
@@ -91,7 +94,7 @@ def test_every_task_tells_kubeflow_its_artifacts_metrics_and_pages(smoke):
     assert [one["displayName"] for one in confused["annotationSpecs"]] == [str(digit) for digit in range(10)]
     right = sum(row["row"][place] for place, row in enumerate(confused["rows"]))
     assert right / sum(sum(row["row"]) for row in confused["rows"]) == pytest.approx(metrics["test/accuracy"])
-    table = (run / "for-loop-2-iteration-1/evaluate/groups").read_text()
+    table = (run / "for-loop-2-iteration-1/for-loop-3-iteration-1/evaluate/groups").read_text()
     assert table.startswith("## train\n")
     assert table.count("| 9 |") == 3
     assert (run / "prepare-data/log.txt").read_text().startswith("MLFLOW_TRACKING_URI is not set")
@@ -101,9 +104,9 @@ def test_every_task_tells_kubeflow_its_artifacts_metrics_and_pages(smoke):
 def test_an_unchanged_task_is_not_run_again_and_a_changed_one_is_with_what_follows(smoke, program):
     folder, _ = smoke
     again = program(*SMOKE, "--folder", folder, "--cache")
-    assert (again.code, again.done) == (0, ["open-run", "close-run"]), again.err
+    assert (again.code, again.done) == (0, ["open-run", "plan-cells", "close-run"]), again.err
     changed = program(*SMOKE, "--folder", folder, "--cache", "--set", "evaluate.dataset_name=ten digits")
-    steps = {step for step in STEPS if step.startswith("evaluate")} | {"compare", "open-run", "close-run"}
+    steps = {step for step in STEPS if step.startswith("evaluate")} | {"compare", "open-run", "plan-cells", "close-run"}
     assert (changed.code, set(changed.done)) == (0, steps), changed.err
     assert "ten digits" in changed.out
 
@@ -132,8 +135,8 @@ def test_a_failed_stage_fails_the_run_says_why_and_its_mlflow_run_is_closed(prog
     assert "close-run: done" in ended.lines, "the exit handler runs after a failure too"
     seen = View(server.uri, "broken")
     assert seen.parent().info.status == "FAILED"
-    assert {run.info.run_name: run.info.status for run in seen.runs()} == {
-        seen.parent().info.run_name: "FAILED",
+    assert {run.data.tags.get("prunegap.step", "pipeline"): run.info.status for run in seen.runs()} == {
+        "pipeline": "FAILED",
         "prepare_data": "FAILED",
     }, "three tries are one run"
 

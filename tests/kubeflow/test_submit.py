@@ -6,7 +6,6 @@ from urllib.request import urlopen
 
 import pytest
 from google.protobuf import json_format
-from kubeflow_api import KubeflowApi
 from messages import messages
 from ports import free_port
 from prunegap_pipelines.submit import Target, mlflow_link, wait
@@ -15,13 +14,6 @@ from walk import DIGEST
 
 from prunegap.errors import UserError
 from prunegap.tracking.mlflow_client import connect
-
-
-@pytest.fixture
-def api():
-    server = KubeflowApi()
-    yield server
-    server.close()
 
 
 def task(name, state, error=None):
@@ -55,7 +47,7 @@ def test_a_submission_sends_the_whole_pipeline_and_prints_both_links(program, ap
     assert (run["display_name"], run["experiment_id"]) == ("first", "e-1")
     sent = run["pipeline_spec"]
     spec = json_format.ParseDict(sent["pipeline_spec"], messages.PipelineSpec())
-    assert {"seeds", "prune_gmp_epochs", "ceag_dual_step_size"} <= set(spec.root.input_definitions.parameters)
+    assert {"cells", "prune_gmp_epochs", "finetune_dual_step_size"} <= set(spec.root.input_definitions.parameters)
     images = {one["container"]["image"] for one in sent["pipeline_spec"]["deploymentSpec"]["executors"].values()}
     assert images == {DIGEST}
     assert "secretAsEnv" in json.dumps(sent["platform_spec"])
@@ -215,7 +207,7 @@ def test_the_link_to_mlflow_is_the_page_of_the_very_run(program, api, server):
     assert ended.code == 0, ended.err
     assert ended.out.splitlines() == [
         f"Kubeflow: {api.host}/#/runs/details/r-1",
-        f"MLflow: {server.uri}/#/experiments/{experiment_id}/runs/{run_id}",
+        f"MLflow: {server.uri}/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning",
     ]
     with urlopen(f"{server.uri}/api/2.0/mlflow/runs/get?run_id={run_id}") as answer:
         run = json.load(answer)["run"]
@@ -227,7 +219,8 @@ def test_the_link_to_mlflow_shows_no_password(server, monkeypatch):
     experiment_id, run_id = opened(server, "secret", "r-2")
     address = server.uri.removeprefix("http://")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://anna:secret-word@{address}")
-    assert mlflow_link("secret", "r-2") == f"http://anna@{address}/#/experiments/{experiment_id}/runs/{run_id}"
+    page = f"http://anna@{address}/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
+    assert mlflow_link("secret", "r-2") == page
 
 
 @pytest.mark.parametrize("experiment", ["smoke", "never-run"])

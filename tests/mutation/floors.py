@@ -2,7 +2,7 @@
 
 CONSTRAINTS = (
     "tests/core/test_dual_by_hand.py", "tests/core/test_replay_buffer.py", "tests/core/test_overall_estimate.py",
-    "tests/core/test_what_a_formulation_is_shown.py",
+    "tests/core/test_what_a_formulation_is_shown.py", "tests/core/test_controllers.py",
     "tests/core/test_dual_gradient.py", "tests/conformance/test_conformance.py", "tests/core/test_resume.py",
     "tests/core/test_dual_against_cooper.py", "tests/core/test_dual_convergence.py",
 )  # fmt: skip

@@ -175,3 +175,11 @@ def test_no_evaluation_or_several_data_sets_make_no_page(simulate, tmp_path):
     with pytest.raises(UserError, match=r"groups of different data cannot share a table"):
         write_html(summarise(mixed), mixed, [], path, code_version="0")
     assert not path.exists()
+
+
+def test_the_page_says_which_layers_stayed_dense(simulate, tmp_path):
+    roles = {"input": ["stem"], "classifier": ["head"], "kept": [], "idle": [], "other": [], "prunable": ["a", "b"]}
+    known = [replace(one, layers=roles) for one in simulate()]
+    write_html(summarise(known), known, [], tmp_path / "page.html", code_version="0")
+    words = Page((tmp_path / "page.html").read_text(encoding="utf-8")).words()
+    assert "layers dense stay stem (input layer); head (classifier) methods" in words

@@ -9,6 +9,7 @@ from core.outside_package import installed
 from prunegap.errors import UserError
 from prunegap.source_code import code_digest
 from prunegap.sources.registry import SourceOptions, open_source, source_code, source_names
+from prunegap.stages.prepare_data import PrepareDataParams
 
 CODE = """
     import numpy as np
@@ -22,6 +23,10 @@ CODE = """
             default_target="class",
             default_group="class",
         )
+
+    def open_with_option(location, options, *, side="2"):
+        rows = open_squares(location, options)
+        return Rows(rows.names, rows.columns | {"side": [side] * 2}, rows.load, "side", "side")
 
     def open_nothing(location, options):
         return [location]
@@ -37,10 +42,22 @@ def test_a_source_of_another_package_is_a_source_like_ours(tmp_path):
         rows = open_source("squares", "large", SourceOptions(download=True))
         assert rows.columns == {"class": ["small", "large"], "download": ["True", "True"]}
         assert rows.load(1).tolist() == [[1, 1], [1, 1]]
+        with pytest.raises(UserError, match="source 'squares' has no option 'side'; it has none"):
+            open_source("squares", "x", SourceOptions(own={"side": "3"}))
         with pytest.raises(UserError, match="source 'nothing' must return Rows, it returned a list"):
             open_source("nothing", "x")
     with pytest.raises(UserError, match="source 'squares' is not known"):
         open_source("squares", "large")
+
+
+def test_a_source_has_options_of_its_own(tmp_path):
+    points = {"sided": "sided_of_theirs:open_with_option"}
+    with installed(tmp_path, "sided_of_theirs", CODE, {"sources": points}):
+        assert open_source("sided", "x").columns["side"] == ["2", "2"]
+        params = PrepareDataParams(source="sided", source_options=("side=a=b",))
+        assert open_source("sided", "x", params.options()).columns["side"] == ["a=b", "a=b"]
+        with pytest.raises(UserError, match="source_options: source 'sided' has no option 'sid'; did you mean 'side'"):
+            open_source("sided", "x", SourceOptions(own={"sid": "3"}))
 
 
 def test_the_names_are_known_without_importing_what_reads_data():

@@ -62,6 +62,7 @@ TRAINING: Effects = {
     "checkpoint_every": no_effect(1, 2, "saves"),
 }
 DUAL: Effects = {
+    "controller": (Pair("gradient_ascent", "momentum", ("weights", "entries", "trace")),),
     "dual_step_size": (Pair(0.2, 0.5, ("weights", "entries", "trace")),),
     "buffer_size": (Pair(2, 3, ("weights", "entries", "trace")),),
     "overall_estimate": (Pair("share", "balanced", ("weights", "entries", "trace")),),
@@ -84,6 +85,7 @@ def untraced(effects: Effects, **around: Any) -> Effects:
 
 
 PREPARE_DATA: Effects = {
+    "source_options": (Pair(("side=4",), ("side=5",), ("images",), {"source": "squares"}),),
     "source": (Pair("table", "class_folders", ("images", "refused")),),
     "location": (Pair("{here}/people.csv", "{here}/fewer.csv", ("images", "rows")),),
     "download": (Pair(False, True, ("refused",), {"source": "mnist", "location": "{here}/mnist"}),),

@@ -11,10 +11,17 @@ TRAINING = {
     **COMPUTE, "batch_size": 128, "learning_rate": 0.01, "momentum": 0.9, "nesterov": False, "weight_decay": 1e-4,
     "milestones": (0.6, 0.8, 0.9), "gamma": 0.1, "flip": False, "shift": 0, "checkpoint_every": 1, "seed": 0,
 }  # fmt: skip
-DUAL = {"dual_step_size": 1e-3, "buffer_size": 40, "overall_estimate": "share", "equality": "signed"}
+DUAL = {
+    "controller": "gradient_ascent",
+    "dual_step_size": 1e-3,
+    "buffer_size": 40,
+    "overall_estimate": "share",
+    "equality": "signed",
+}
 DEFAULTS = {
     "prepare_data": {
-        "source": "digits", "location": "", "download": False, "image_column": "image", "label_column": "label",
+        "source": "digits", "location": "", "source_options": (), "download": False,
+        "image_column": "image", "label_column": "label",
         "part_column": "split", "target": "", "group_by": (), "drop_groups": (), "class_names": (), "image_size": 0,
         "channels": 0, "split": "auto", "test_share": 0.2, "validation_share": 0.0, "split_seed": 0, "salt": "",
         "channel_mean": (), "channel_std": (), "on_bad_rows": "fail", "cache_dir": "",

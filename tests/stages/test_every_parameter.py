@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 import torch
+from core.outside_package import installed
 from stages.effects import EFFECTS, Pair
 from stages.results import BASE, HOW, STAGES, differing, result_of
+from stages.their_package import POINTS
 from stages.tiny_values import write_files
 from torchvision.datasets import MNIST
 
@@ -18,6 +20,12 @@ PAIRS = [
     for name, pairs in effects.items()
     for number, pair in enumerate(pairs)
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def their_package(tmp_path_factory):
+    with installed(tmp_path_factory.mktemp("theirs"), "theirs", "", POINTS):
+        yield
 
 
 @pytest.fixture(scope="session")

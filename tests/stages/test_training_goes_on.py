@@ -60,6 +60,13 @@ def test_prune_and_plain_finetuning_are_one_training():
     ]
 
 
+def test_a_long_finetuning_traces_evenly_spaced_steps_to_its_end(monkeypatch):
+    monkeypatch.setattr("prunegap.training.step_tracer.MAX_STEP_ROWS", 3)
+    trace = given.finetuned(given.sparse_model()).history.trace
+    assert trace is not None
+    assert list(trace.steps) == [0, 4, 8], "two epochs of five batches, the last of six examples"
+
+
 def accuracy(weights: Any, split: str) -> float:
     """Share of right answers, counted without the core."""
     network = build(3, 3, 8)

@@ -1,24 +1,30 @@
 """Truth: files edited by hand between two looks at what a stage's result would be made from."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from stages import tiny_values as given
 from stages.effects import EFFECTS
 from stages.results import STAGES
 from stages.tiny_values import write_files
 
 from prunegap import source_code
+from prunegap.errors import UserError
 from prunegap.remote.location import default_cache_dir
 from prunegap.source_code import code_digest
-from prunegap.stages.acquire_dense import AcquireDenseParams
-from prunegap.stages.contract import NO_EFFECT, OUR_CODE
+from prunegap.stages.acquire_dense import AcquireDenseParams, acquire_dense
+from prunegap.stages.checks import seen_by
+from prunegap.stages.compare import CompareParams, _provenance
+from prunegap.stages.contract import NO_EFFECT, OUR_CODE, StageParams
 from prunegap.stages.finetune import FinetuneParams
 from prunegap.stages.prepare_data import PrepareDataParams
 from prunegap.stages.prune import PruneParams
+from prunegap.tracking.protocol import NullTracker
 
 NETWORK = "from torch import nn\ndef build(num_classes, in_channels, image_size):\n    return nn.Linear({}, 3)\n"
 
@@ -45,13 +51,16 @@ def test_our_code_and_the_libraries_that_decide_bits_are_part_of_every_identity(
     assert {"torchvision", "numpy"} <= found.keys()
 
 
-def test_the_code_of_a_method_and_of_a_rule_is_named():
+def test_the_code_of_a_method_a_controller_and_a_rule_is_named():
     assert FinetuneParams(method="nft").code() == {}
     methods = [FinetuneParams(method=name).code() for name in ("ceag", "el")]
-    assert [list(one) for one in methods] == [["the code of method ceag"], ["the code of method el"]]
+    assert [list(one) for one in methods] == [
+        ["the code of method ceag", "the code of controller gradient_ascent"],
+        ["the code of method el", "the code of controller gradient_ascent"],
+    ]
     assert methods[0]["the code of method ceag"] != methods[1]["the code of method el"]
     assert list(PruneParams(rule="global").code()) == ["the code of pruning rule global"]
-    assert set(AcquireDenseParams(method="el").code()) == {"the code of model small_cnn", "the code of method el"}
+    assert set(AcquireDenseParams(method="el").code()) == {"the code of model small_cnn", *methods[1]}
     assert {"Pillow", "scikit-learn", "the code of source digits"} <= set(PrepareDataParams().code())
 
 
@@ -103,3 +112,40 @@ def test_a_source_is_given_what_the_parameters_say(tmp_path: Path):
     assert (options.cache_dir, options.download) == (tmp_path, True)
     assert (options.image_column, options.label_column, options.part_column) == ("i", "l", "p")
     assert PrepareDataParams().options().cache_dir == default_cache_dir()
+
+
+def test_a_stage_that_reads_nothing_from_outside_says_so():
+    assert StageParams().outside() == StageParams().code() == {}
+
+
+@pytest.mark.parametrize("asked", ["", "mine"])
+def test_weights_from_elsewhere_are_kept_where_the_parameters_say(asked: str, tmp_path: Path, monkeypatch):
+    kept = []
+
+    def model_from(*arguments: Any) -> Any:
+        kept.append(arguments[-1])
+        raise UserError("seen enough")
+
+    monkeypatch.setattr("prunegap.acquisition.start.model_from", model_from)
+    params = AcquireDenseParams(weights="w.pt", cache_dir=asked and str(tmp_path / asked))
+    with pytest.raises(UserError, match="seen enough"):
+        acquire_dense(params, given.dataset(), checkpoint=given.Witness(), tracker=NullTracker())
+    assert kept == [tmp_path / "mine" if asked else default_cache_dir()]
+
+
+def test_a_model_that_does_not_say_what_it_means_is_refused():
+    spec = given.dense_model().network.spec
+    silent = replace(spec, class_names=(), channel_mean=(), channel_std=())
+    with pytest.raises(UserError, match=r"without the names of its classes and its normalisation .* make it again"):
+        seen_by(silent, given.dataset().data)
+    assert list(seen_by(spec, given.dataset().data).class_names) == list(given.CLASSES)
+
+
+def test_the_report_says_how_the_first_run_of_each_method_was_made():
+    evaluations, histories = given.judged()
+    told = _provenance(CompareParams(title="faces"), evaluations, [*histories, replace(histories[1], seed=9)])
+    assert told["title"] == "faces"
+    assert set(told) == {"title", "finetune nft", "finetune ceag"}
+    words = str(told["finetune ceag"]).split(", ")
+    assert {"method ceag", "tolerance 0.01"} <= set(words)
+    assert not [word for word in words if word.startswith("label")]

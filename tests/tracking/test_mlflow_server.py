@@ -14,6 +14,7 @@ from prunegap.errors import UserError
 from prunegap.tracking.mlflow_client import check_server
 from prunegap.tracking.session import upload
 
+SETTINGS = {"seed": "0", "sparsity": "0.9", "method": "ceag"}
 GROUP = "group_accuracy/g7 _x_"
 
 
@@ -42,13 +43,13 @@ def test_a_tracked_step_is_a_nested_run_with_everything_and_its_files_lie_in_the
     assert said == []
     found = view(server.uri)
     parent, step = found.parent(), found.step(NAME)
-    assert (parent.info.run_name, step.info.run_name) == ("paper", NAME)
+    assert (parent.info.run_name, step.info.run_name) == ("paper", "ceag 90 % seed 0")
     assert (parent.info.status, step.info.status) == ("FINISHED", "FINISHED")
     assert step.data.tags["mlflow.parentRunId"] == parent.info.run_id
     shared = ("prunegap.pipeline_run", "owner", "kfp.pipeline_run_id", "kfp.pipeline_run_url")
     assert {key: step.data.tags[key] for key in shared} == {key: parent.data.tags[key] for key in shared}
     assert {key: step.data.tags[key] for key in TAGS} == TAGS
-    assert step.data.params == {"method": "ceag", "optimizer.lr": "0.1"}
+    assert step.data.params == {"method": "ceag", "optimizer.lr": "0.1", "seed": "0", "sparsity": "0.9"}
     assert history(found) == [(0, 0.07), (1, 1.07), (2, 2.07)]
     assert json.loads(found.text(step, "groups.json"))[GROUP] == "group_accuracy/g7 (x)"
     assert json.loads(found.text(step, "history/points.json"))[0][1]["group_accuracy/g7 (x)"] == 0.07
@@ -83,7 +84,7 @@ def test_a_step_that_is_retried_with_other_parameters_goes_on_in_its_one_run(
     found = view(server.uri)
     assert len(found.runs()) == 2
     step = found.step(NAME)
-    assert step.data.params == {"lr": "0.1", "new0": "1", "new1": "1"}
+    assert step.data.params == SETTINGS | {"lr": "0.1", "new0": "1", "new1": "1"}
     assert step.data.tags["prunegap.changed.lr"] == "0.2"
     assert [epoch for epoch, _ in history(found)] == [0, 1, 2, 3]
     assert history(found, key="accuracy") == [(0, 0.5)]
@@ -125,7 +126,7 @@ def test_a_step_whose_run_was_deleted_on_the_server_is_sent_whole_to_a_new_one(s
     found.client.delete_run(gone)
     assert (upload(tmp_path / "ws", server.uri), upload(tmp_path / "ws", server.uri)) == (1, 0)
     assert found.step(NAME).info.run_id != gone
-    assert found.step(NAME).data.params == {"lr": "1"}
+    assert found.step(NAME).data.params == SETTINGS | {"lr": "1"}
     assert [epoch for epoch, _ in history(found)] == [0, 1, 2]
 
 
@@ -163,7 +164,7 @@ def test_a_server_killed_mid_run_costs_one_warning_and_upload_sends_the_rest_onc
     assert upload(workspace, uri) == 0
     found = view(uri)
     parent = found.parent()
-    assert {run.info.run_name: run.info.status for run in found.runs()} == {
+    assert {run.data.tags.get("prunegap.step", "paper"): run.info.status for run in found.runs()} == {
         "paper": "FINISHED",
         NAME: "FINISHED",
         "evaluate": "FINISHED",

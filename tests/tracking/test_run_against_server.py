@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pipeline.workspaces import write_experiment
 from tracking.mlflow_view import View
+from tracking.record import differences, record
 
 from prunegap.cli.entry import cli
 from prunegap.tracking.session import upload
@@ -30,7 +31,7 @@ def test_a_whole_run_is_browsable_on_a_server_whose_files_lie_in_s3(server, buck
     client = found.client
     runs = client.search_runs([found.experiment_id], max_results=100)
     [parent] = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
-    nested = {run.info.run_name: run for run in runs if run is not parent}
+    nested = {run.data.tags["prunegap.step"]: run for run in runs if run is not parent}
     assert {run.data.tags["mlflow.parentRunId"] for run in nested.values()} == {parent.info.run_id}
     assert {run.info.status for run in runs} == {"FINISHED"}
     tuned = nested["finetune-sparsity50-seed0-ceag"].data
@@ -45,45 +46,6 @@ def test_a_whole_run_is_browsable_on_a_server_whose_files_lie_in_s3(server, buck
         assert any(key.endswith(name) for key in stored), name
 
 
-def record(uri: str, experiment: str) -> dict:
-    """Return everything that MLflow has of an experiment, but for ids, addresses and times."""
-    found, kept = View(uri, experiment), {}
-    models = {model.model_id: model for model in found.models()}
-    for run in found.runs():
-        history = [
-            (point.key, point.step, point.value)
-            for key in run.data.metrics
-            for point in found.client.get_metric_history(run.info.run_id, key)
-        ]
-        logged = [models[output.model_id] for output in run.outputs.model_outputs] if run.outputs else []
-        kept[run.info.run_name] = {
-            "status": run.info.status,
-            "parameters": run.data.params,
-            "tags": {key: value for key, value in run.data.tags.items() if key.startswith("prunegap.")},
-            "below": run.data.tags.get("mlflow.parentRunId") in {found.parent().info.run_id},
-            "metrics": sorted(history),
-            "inputs": [one.dataset.digest for one in run.inputs.dataset_inputs] if run.inputs else [],
-            "files": sorted(files(found.client, run.info.run_id)),
-            "models": sorted(
-                (
-                    model.name,
-                    model.tags["prunegap.digest"],
-                    str(model.status),
-                    sorted((metric.key, metric.step, metric.value) for metric in model.metrics or ()),
-                    sorted(file.path for file in found.client.list_logged_model_artifacts(model.model_id)),
-                )
-                for model in logged
-            ),
-        }
-    return kept
-
-
-def files(client, run_id: str, folder: str | None = None) -> list[str]:
-    listed = client.list_artifacts(run_id, folder)
-    inside = [path for one in listed if one.is_dir for path in files(client, run_id, one.path)]
-    return [one.path for one in listed if not one.is_dir] + inside
-
-
 def test_a_run_told_again_from_its_artifacts_is_what_was_told_live(
     server, workspace: Path, tables: Path, tmp_path: Path, monkeypatch
 ) -> None:
@@ -91,11 +53,40 @@ def test_a_run_told_again_from_its_artifacts_is_what_was_told_live(
     other = f"sqlite:///{shutil.copy(tables, tmp_path)}"
     live = record(server.uri, workspace.name)
     assert upload(workspace, other) == len(live) - 1
-    again = record(other, workspace.name)
-    assert again.keys() == live.keys()
-    for name in live:
-        assert again[name] == live[name], name
+    assert differences(live, record(other, workspace.name)) == []
     assert upload(workspace, other) == 0
-    assert record(other, workspace.name) == live
+    assert differences(live, record(other, workspace.name)) == []
     assert len(live["prune-sparsity50-seed0"]["metrics"]) > 10
     assert live["compare"]["metrics"]
+
+
+def test_whatever_is_lacking_doubled_or_wrong_in_a_record_is_named(
+    workspace: Path, tables: Path, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    other = f"sqlite:///{shutil.copy(tables, tmp_path)}"
+    upload(workspace, other)
+    whole, found = record(other, workspace.name), View(other, workspace.name)
+    step = "finetune-sparsity50-seed0-ceag"
+    run_id, client = found.step(step).info.run_id, found.client
+    point = client.get_metric_history(run_id, "train_loss")[0]
+    client.log_metric(run_id, "train_loss", point.value, point.timestamp + 1, point.step)
+    client.log_metric(run_id, "more", 1.0)
+    client.set_terminated(run_id, "KILLED")
+    client.set_tag(run_id, "prunegap.seed", "7")
+    client.delete_run(found.step("compare").info.run_id)
+    client.create_run(found.experiment_id, tags=found.step("prepare_data").data.tags)
+    (model,) = [one for one in found.models() if one.name == "sparse_model"]
+    client.log_model_artifact(model.model_id, str(tables))
+    said = differences(whole, record(other, workspace.name))
+    for line in (
+        "compare: is not there",
+        "prepare_data (2): is there, and was not expected",
+        f"{step}: status: expected 'FINISHED', found 'KILLED'",
+        f"{step}: tags prunegap.seed: expected '0', found '7'",
+        f"{step}: metrics more: expected 'nothing', found [(0, '1.0')]",
+        f"{step}: metrics train_loss: 0 of 3 lack (), 1 too many ({(point.step, repr(point.value))})",
+    ):
+        assert line in said
+    assert [line for line in said if line.startswith("prune-sparsity50-seed0: models: 1 of 1 lack")]
+    assert len(said) == 7

@@ -60,11 +60,11 @@ def test_validation_is_measured_in_batches_of_the_size_asked_for():
     assert entry.validation_accuracy is not None
 
 
-def test_a_progress_bar_is_told_the_number_of_steps_that_are_left(monkeypatch: pytest.MonkeyPatch):
-    told: list[tuple[int, int, str]] = []
+def test_a_progress_bar_is_told_the_number_of_steps_and_the_epochs_that_are_left(monkeypatch: pytest.MonkeyPatch):
+    told: list[tuple[int, int, str, range]] = []
 
-    def track(ticks: range, total: int, label: str) -> range:
-        told.append((len(ticks), total, label))
+    def track(ticks: range, total: int, label: str, epochs: range) -> range:
+        told.append((len(ticks), total, label, epochs))
         return ticks
 
     monkeypatch.setattr("prunegap.training.run.track", track)
@@ -73,4 +73,4 @@ def test_a_progress_bar_is_told_the_number_of_steps_that_are_left(monkeypatch: p
     state = TrainingState(model, recipe.optimizer(model), {}, epoch=3)
     plan = TrainingPlan(recipe, ImageFormat((0.0,), (1.0,)), label="work")
     assert len(list(train(state, plan, split, until=5))) == 2
-    assert told == [(6, 6, "work")]
+    assert told == [(6, 6, "work", range(3, 5))]

@@ -21,12 +21,13 @@ from prunegap.artifacts.evaluation import load_evaluations
 from prunegap.artifacts.manifest import check, write_json
 from prunegap.cli.close_run import close_run
 from prunegap.cli.experiment_file import read_experiment
+from prunegap.cli.kubeflow_plan import each_item, plan_cells
 from prunegap.cli.kubeflow_task import kubeflow_task
 from prunegap.cli.open_run import open_run
 from prunegap.cli.stage_command import stage_command
 from prunegap.cli.terminal import Terminal
 from prunegap.errors import UserError
-from prunegap.local import Inspector, LocalRunner, artifact, locked, stages_from
+from prunegap.local import Inspector, LocalRunner, artifact, at_work, locked, stages_from
 from prunegap.pipeline import STAGES, Experiment, prune_and_compare
 from prunegap.progress import shown_by
 from prunegap.report.summary import summarise
@@ -92,6 +93,8 @@ def run(
     except KeyboardInterrupt as stop:
         raise click.exceptions.Abort(STOPPED if redo_from is None else f"{STOPPED_REDOING} {redo_from}") from stop
     show_workspace(folder)
+    if session.page:
+        click.echo(f"MLflow: {session.page}")
 
 
 @cli.command()
@@ -115,17 +118,23 @@ def ui(workspace: Path, port: int) -> None:
 
 @cli.command()
 @click.argument("workspace", type=click.Path(path_type=Path))
-def upload(workspace: Path) -> None:
-    """Send to MLflow what could not be sent while the run went on (MLFLOW_TRACKING_URI says where)."""
+@click.option("--tracking-uri", metavar="URI", help="MLflow to send to.  [default: MLFLOW_TRACKING_URI, else the last]")
+def upload(workspace: Path, tracking_uri: str | None) -> None:
+    """Send to MLflow what it lacks of a workspace: what an outage kept back, or all of it to another server."""
     from prunegap.tracking.session import upload as send
 
-    sent = send(workspace, None)
+    note = workspace / EXPERIMENT
+    name = str(json.loads(note.read_text())["name"]) if note.is_file() else ""
+    complete = None if at_work(workspace) else artifact(workspace, "compare", "comparison").exists()
+    sent = send(workspace, tracking_uri, experiment=name, complete=complete)
     click.echo(f"{sent} step{'' if sent == 1 else 's'} sent")
 
 
 for _stage in STAGES:
     cli.add_command(stage_command(_stage))
 cli.add_command(kubeflow_task)
+cli.add_command(plan_cells)
+cli.add_command(each_item)
 cli.add_command(open_run)
 cli.add_command(close_run)
 
@@ -199,6 +208,7 @@ def terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
 def enter(command: click.Command = cli) -> None:
     """Run a command line; what a user can put right is one line and exit code 1, never a traceback."""
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    logging.getLogger("prunegap").setLevel(logging.INFO)
     logging.addLevelName(logging.WARNING, "warning")
     logging.addLevelName(logging.INFO, "info")
     signal.signal(signal.SIGTERM, terminate)

@@ -33,10 +33,11 @@ def read_experiment(path: Path, overrides: Sequence[str] = ()) -> Experiment:
         raise UserError("\n".join(_located(line, path, overrides) for line in lines)) from None
 
 
-class _OnceEach(yaml.SafeLoader):
+class OnceEach(yaml.SafeLoader):
     """Plain YAML, except that a key given twice is refused: YAML would silently drop the first."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Return a mapping as plain values."""
         keys: list[Any] = [self.construct_object(key, deep=True) for key, _ in node.value]
         twice = next((key for key in keys if keys.count(key) > 1), None)
         if twice is not None:
@@ -48,7 +49,7 @@ class _OnceEach(yaml.SafeLoader):
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        raw = yaml.load(path.read_text(), _OnceEach)  # noqa: S506 - it is a SafeLoader
+        raw = yaml.load(path.read_text(), OnceEach)  # noqa: S506 - it is a SafeLoader
     except FileNotFoundError:
         raise UserError(f"{path}: no such experiment file") from None
     except UnicodeDecodeError as error:
@@ -56,7 +57,7 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {_one_line(error)}") from None
+        raise UserError(f"{path}: not valid YAML: {one_line(error)}") from None
     if not isinstance(raw, dict):
         raise UserError(f"{path}: an experiment is a mapping of keys to values, found {type(raw).__name__}")
     return raw
@@ -67,9 +68,9 @@ def _apply(raw: dict[str, Any], override: str) -> None:
     if not equals or not key:
         raise UserError(f"--set {override}: must be key=value, for example prune.learning_rate=0.05")
     try:
-        value = yaml.load(text, _OnceEach)  # noqa: S506 - it is a SafeLoader
+        value = yaml.load(text, OnceEach)  # noqa: S506 - it is a SafeLoader
     except yaml.YAMLError as error:
-        raise UserError(f"--set {override}: the value is not valid YAML: {_one_line(error)}") from None
+        raise UserError(f"--set {override}: the value is not valid YAML: {one_line(error)}") from None
     *parents, last = key.split(".")
     section = raw
     for parent in parents:
@@ -81,7 +82,8 @@ def _apply(raw: dict[str, Any], override: str) -> None:
     section[last] = value
 
 
-def _one_line(error: yaml.YAMLError) -> str:
+def one_line(error: yaml.YAMLError) -> str:
+    """Return what is wrong with a YAML text, and where, in one line."""
     mark = getattr(error, "problem_mark", None)
     if mark is None:
         return " ".join(str(error).split())

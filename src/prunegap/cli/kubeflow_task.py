@@ -5,7 +5,6 @@ Back goes an executor output: the artifacts' metadata, and as metadata of ``metr
 """
 
 import json
-import logging
 import math
 import os
 import re
@@ -30,10 +29,8 @@ TASK = "kubeflow-task"
 METRICS = "metrics"
 STEP, TAGS, MADE_FROM = "step", "tags", "made_from"
 MOST_METRICS = 64
+SINGLES = 8
 PLACEHOLDER = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
-# kfp's local orchestrator writes a seed into a text as the float it keeps: seed0.0. Only the first is a seed: behind
-# it stands the method's label, which may be called anything.
-SEED_AS_FLOAT = re.compile(r"^((?:(?!-seed).)*-seed\d+)\.0(?=-|$)")
 MOUNTS = {"gs://": "/gcs/", "minio://": "/minio/", "s3://": "/s3/"}
 
 
@@ -42,7 +39,6 @@ MOUNTS = {"gs://": "/gcs/", "minio://": "/minio/", "s3://": "/s3/"}
 @click.argument("executor_input", metavar="EXECUTOR_INPUT")
 def kubeflow_task(stage: str, executor_input: str) -> None:
     """Carry out a stage as Kubeflow's executor input says (the {{$}} of a container component)."""
-    logging.getLogger("prunegap").setLevel(logging.INFO)
     run_task(next(one for one in STAGES if one.name == stage), TaskInput.parse(executor_input))
 
 
@@ -67,7 +63,7 @@ class TaskInput:
     @property
     def step(self) -> str:
         """Name of the step; empty if it was given none."""
-        return SEED_AS_FLOAT.sub(r"\1", str(self.parameters.get(STEP) or ""))
+        return str(self.parameters.get(STEP) or "")
 
     @property
     def tags(self) -> dict[str, str]:
@@ -162,25 +158,17 @@ def _described(uris: Mapping[str, str], metadata: Mapping[str, dict[str, Any]]) 
 
 
 def _input(port: Port, given: Mapping[str, Sequence[Path]]) -> Path | tuple[Path, ...]:
-    """Return the path of a port.
+    paths = given.get(port.name, ())
+    if port.many:
+        return (*paths, *(path for name in single_names(port) for path in given.get(name, ())))
+    if len(paths) != 1:
+        raise UserError(f"{port.name}: one {port.kind} artifact is needed, the task was given {len(paths)}")
+    return paths[0]
 
-    A port of many takes its own list, and the lists ``<port>_0``, ``<port>_1``, ... that a pipeline collects from
-    the steps of a loop: the first iteration of each, then the second of each, as a run in one process lists them.
-    """
-    if not port.many:
-        paths = given.get(port.name, ())
-        if len(paths) != 1:
-            raise UserError(f"{port.name}: one {port.kind} artifact is needed, the task was given {len(paths)}")
-        return paths[0]
-    numbered = [
-        (int(match[1]), paths) for name, paths in given.items() if (match := re.fullmatch(rf"{port.name}_(\d+)", name))
-    ]
-    lists = [given.get(port.name, ()), *(paths for _, paths in sorted(numbered))]
-    lists = [paths for paths in lists if paths]
-    if len({len(paths) for paths in lists}) > 1:
-        counts = ", ".join(str(len(paths)) for paths in lists)
-        raise UserError(f"{port.name}: the lists hold {counts} artifacts; each must hold one from every iteration")
-    return tuple(path for iteration in zip(*lists, strict=True) for path in iteration)
+
+def single_names(port: Port) -> list[str]:
+    """Return the inputs that take single artifacts of a port of many: Kubeflow makes no list of them."""
+    return [f"{port.name}_{number}" for number in range(1, SINGLES + 1)]
 
 
 def _output(name: str, outputs: Mapping[str, Path]) -> Path:

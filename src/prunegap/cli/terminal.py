@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: steps, progress bars with the time left, tables. Quiet when piped."""
+"""What a person sees while a run goes on: steps, the time left (a bar, lines where no terminal shows one), tables."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -7,8 +7,11 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from prunegap.progress import NO_EPOCHS
+
 T = TypeVar("T")
-PATIENCE = 1.0
+PATIENCE = 1.0  # seconds until a bar
+FIRST_LINE, BETWEEN_LINES = 10.0, 30.0  # seconds until the first line, and from one to the next
 
 
 class Terminal:
@@ -26,9 +29,26 @@ class Terminal:
         said = "" if outcome == "done" else f" [dim]{outcome}[/]"
         self.console.print(f"{sign} {step}{said}{took}", highlight=False, soft_wrap=True)
 
-    def progress(self, work: Iterable[T], total: int, label: str) -> Iterable[T]:
-        """Yield the items of ``work`` behind a bar that appears once the work takes more than a second."""
-        return self._barred(work, total, label) if self.console.is_terminal else work
+    def progress(self, work: Iterable[T], total: int, label: str, epochs: range = NO_EPOCHS) -> Iterable[T]:
+        """Yield the items of ``work`` behind a bar that appears once the work takes more than a second.
+
+        Where no terminal shows it, as in the log of a container, it says a line every half minute.
+        """
+        if self.console.is_terminal:
+            return self._barred(work, total, label)
+        return self._told(work, total, label, epochs)
+
+    def _told(self, work: Iterable[T], total: int, label: str, epochs: range) -> Iterator[T]:
+        began = time.monotonic()
+        due = began + FIRST_LINE
+        for done, item in enumerate(work, 1):
+            yield item
+            now = time.monotonic()
+            if now >= due and done < total:
+                due = now + BETWEEN_LINES
+                left = in_words((now - began) / done * (total - done))
+                line = f"{label}: {_place(done, total, epochs)}, about {left} left"
+                self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _barred(self, work: Iterable[T], total: int, label: str) -> Iterator[T]:
         began = time.monotonic()
@@ -48,3 +68,15 @@ class Terminal:
                     bar.start()
         finally:
             bar.stop()
+
+
+def _place(done: int, total: int, epochs: range) -> str:
+    return f"epoch {epochs[done * len(epochs) // total] + 1} of {epochs.stop}" if epochs else f"{done} of {total}"
+
+
+def in_words(seconds: float) -> str:
+    """Return a time as a person says it, in two units at most: ``40 s``, ``3 min``, ``2 h 5 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

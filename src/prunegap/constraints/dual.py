@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from prunegap.constraints.controllers import GradientAscent, MakeController
 from prunegap.constraints.formulation import (
     BatchLoss,
     ConstrainedMethod,
@@ -18,6 +19,7 @@ from prunegap.constraints.formulation import (
     Measured,
 )
 from prunegap.constraints.replay_buffer import ReplayBuffers
+from prunegap.errors import UserError
 from prunegap.shapes import ConstraintFloats, ExampleBools, ExampleFloats, ExampleInts, GroupFloats, Scalar
 
 OverallEstimate = Literal["share", "balanced"]
@@ -28,15 +30,17 @@ class DualSettings:
     """Settings of the dual side.
 
     Attributes:
-        step_size: dual step size (no momentum, no schedule).
+        step_size: dual step size.
         capacity: replay-buffer capacity k, for methods that use buffers.
         overall_estimate: ``share`` weighs the groups' buffer means by their share of the training set;
             ``balanced`` is their plain mean, as in the authors' published code.
+        controller: makes what moves the multipliers, from the step size.
     """
 
     step_size: float
     capacity: int
     overall_estimate: OverallEstimate = "share"
+    controller: MakeController = GradientAscent
 
 
 class DualState:
@@ -54,6 +58,7 @@ class DualState:
     ) -> None:
         self.formulation = method.formulation(formulation)
         self.settings = settings
+        self.controller = settings.controller(settings.step_size)
         self.names = list(self.formulation.names(group_names))
         accuracy = self.formulation.measures == "accuracy"
         self._dense = (reference.group_accuracy if accuracy else reference.group_loss).to(dtype)
@@ -84,9 +89,17 @@ class DualState:
             self._measure_batch(values, groups, counts) if self.buffers is None else self._measure(values, groups)
         )
         self.violations = self.formulation.violation(measured)
-        ascended = self.multipliers + self.settings.step_size * self.violations.nan_to_num(nan=0.0)
-        self.multipliers = self.formulation.project(ascended)
+        self.multipliers = self.formulation.project(self._ascend())
         return example_weights(self._coefficients(loss, groups, counts), groups, counts)
+
+    def _ascend(self) -> ConstraintFloats:
+        ascended = self.controller.ascend(self.multipliers, self.violations)
+        if ascended.shape != self.multipliers.shape:
+            raise UserError(
+                f"controller {type(self.controller).__name__} must return a multiplier for each of the "
+                f"{len(self.names)} constraints, it returned shape {list(ascended.shape)}; correct its package"
+            )
+        return ascended
 
     def _measure(self, values: ExampleFloats, groups: ExampleInts) -> Measured:
         assert self.buffers is not None
@@ -112,13 +125,18 @@ class DualState:
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything a resumed run needs."""
-        state: dict[str, Any] = {"multipliers": self.multipliers, "violations": self.violations}
+        state: dict[str, Any] = {
+            "multipliers": self.multipliers,
+            "violations": self.violations,
+            "controller": self.controller.state_dict(),
+        }
         return state if self.buffers is None else state | {"buffers": self.buffers.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up the state of :meth:`state_dict`."""
         self.multipliers = state["multipliers"].to(self.multipliers)
         self.violations = state["violations"].to(self.violations)
+        self.controller.load_state_dict(state["controller"])
         if self.buffers is not None:
             self.buffers.load_state_dict(state["buffers"])
 

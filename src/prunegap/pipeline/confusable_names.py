@@ -3,8 +3,7 @@
 An experiment means the same everywhere, so it is refused everywhere, also where these names would do.
 """
 
-import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 
 from prunegap.tracking.names import slug
@@ -12,15 +11,8 @@ from prunegap.tracking.names import slug
 Rewriting = Callable[[str], str]
 
 
-def kubeflow_prefix(label: str) -> str:
-    """Return what a method's inputs of a Kubeflow pipeline begin with: lower-case letters, digits and single ``_``."""
-    name = re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")
-    return name if name[:1].isalpha() else f"method_{name}"
-
-
 REWRITINGS: Mapping[str, Rewriting] = {
     "a folder on a disk or a host name in compose, which take no account of case": str.lower,
-    "an input of a Kubeflow pipeline": kubeflow_prefix,
     "a run or a metric in MLflow": lambda name: slug(name).lower(),
 }
 """What the platforms make of a method's name, by where."""
@@ -46,34 +38,3 @@ def same_sparsities(sparsities: Sequence[float]) -> str:
             if written(one) == written(other):
                 return f"{one} and {other} are both written {written(one)}"
     return ""
-
-
-def same_inputs(sections: Mapping[str, Collection[str]], labels: Sequence[str], fields: Collection[str]) -> str:
-    """Return which two parameters would be, or seem, one input of a Kubeflow pipeline; empty if none would.
-
-    Args:
-        sections: parameters by stage.
-        labels: names of the methods in tables, each with inputs of its own.
-        fields: parameters that a method may set for itself.
-    """
-    stage = next((label for label in labels if kubeflow_prefix(label) in sections), None)
-    if stage is not None:
-        return f"method {stage} is called like a stage ({kubeflow_prefix(stage)}) in the inputs of a Kubeflow pipeline"
-    taken: dict[str, str] = {}
-    for name, meaning in _inputs(sections, labels, fields):
-        if name in taken:
-            return f"{taken[name]} and {meaning} would be the same input of a Kubeflow pipeline ({name})"
-        taken[name] = meaning
-    return ""
-
-
-def _inputs(
-    sections: Mapping[str, Collection[str]], labels: Sequence[str], fields: Collection[str]
-) -> Iterator[tuple[str, str]]:
-    yield "seeds", "the seeds"
-    for section, parameters in sections.items():
-        for parameter in parameters:
-            yield f"{section}_{parameter}", f"{section}.{parameter}"
-    for label in labels:
-        for field in fields:
-            yield f"{kubeflow_prefix(label)}_{field}", f"{field} of method {label}"

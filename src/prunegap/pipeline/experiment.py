@@ -4,7 +4,8 @@ from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from prunegap.pipeline.confusable_names import same_inputs, same_methods, same_sparsities
+from prunegap.pipeline.cells import VARIED, Cell, Parts, by_pruning, by_seed, lacks_held_out_examples
+from prunegap.pipeline.confusable_names import same_methods, same_sparsities
 from prunegap.stages.acquire_dense import AcquireDenseParams, acquire_dense
 from prunegap.stages.compare import CompareParams, compare
 from prunegap.stages.contract import Stage
@@ -14,7 +15,6 @@ from prunegap.stages.measure_baseline import MeasureBaselineParams, measure_base
 from prunegap.stages.numbers import StrictNumbers
 from prunegap.stages.prepare_data import PrepareDataParams, prepare_data
 from prunegap.stages.prune import PruneParams, prune
-from prunegap.training.methods import describe_method
 
 STAGES: tuple[Stage[..., Any], ...] = (
     prepare_data,
@@ -25,8 +25,6 @@ STAGES: tuple[Stage[..., Any], ...] = (
     evaluate,
     compare,
 )
-WHICH_METHOD = frozenset({"method", "label"})
-"""Parameters of finetune that make the pipeline's shape, and are no inputs of it."""
 SHARED = ("device", "precision", "channels_last", "threads")
 
 
@@ -88,9 +86,6 @@ class Experiment(StrictNumbers):
         labels = [method.shown_name for method in self.methods]
         _require_distinct("methods", labels, "give the same method twice only with different labels")
         _refuse("methods", same_methods(labels), "give one of them another label")
-        sections = {stage_.name: stage_.params_type.model_fields for stage_ in STAGES}
-        own = [name for name in FinetuneParams.model_fields if name not in WHICH_METHOD]
-        _refuse("methods", same_inputs(sections, labels, own), "give the method another label")
         values = [level.sparsity for level in self.sparsities]
         _refuse("sparsities", same_sparsities(values), "name each once, or further apart")
         return self
@@ -98,13 +93,45 @@ class Experiment(StrictNumbers):
     @model_validator(mode="after")
     def _held_out_examples_are_there(self) -> Self:
         for method in self.methods:
-            if describe_method(method.method).keeps == "best_on_validation" and self.prepare_data.validation_share == 0:
-                raise ValueError(
-                    f"method {method.method} picks its epoch on held-out examples, and there are none: set "
-                    "prepare_data.validation_share above 0, or use nft_es_on_test, which picks on the test split as "
-                    "the paper did"
-                )
+            lacking = lacks_held_out_examples(method.method, self.prepare_data.validation_share)
+            if lacking:
+                raise ValueError(lacking)
         return self
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """Every seed at every sparsity with every method."""
+        return tuple(
+            Cell.model_validate(
+                {
+                    **method.model_dump(),
+                    "tolerance": method.tolerance if level.tolerance is None else level.tolerance,
+                    "seed": seed,
+                    "sparsity": level.sparsity,
+                }
+            )
+            for seed in self.seeds
+            for level in self.sparsities
+            for method in self.methods
+        )
+
+    def parts(self) -> Parts:
+        """Return the cells by what they share: a pruned model, and with ``per_seed`` a dense model."""
+        return by_seed(self.cells) if self.dense_seeds == "per_seed" else by_pruning(self.cells)
+
+    def plain_cells(self) -> list[dict[str, Any]]:
+        """Return the cells as plain values that differ from ``finetune``, beside what every cell says."""
+        usual = self.finetune.model_dump()
+        return [
+            {
+                name: value
+                for name, value in cell.model_dump(
+                    mode="json", include={"seed", "sparsity", *FinetuneParams.model_fields}
+                ).items()
+                if name not in usual or name in VARIED - {"label"} or value != usual[name]
+            }
+            for cell in self.cells
+        ]
 
     def plain(self) -> dict[str, Any]:
         """Return the experiment as plain JSON values; validated, they are this experiment again."""

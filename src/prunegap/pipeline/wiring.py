@@ -1,14 +1,14 @@
 """The one function that wires the stages of a run.
 
 A runner decides how a stage is carried out: in this process, as a compose service, as a Kubeflow task. While a
-pipeline is compiled, a parameter or a seed may be a channel that has its value only when the pipeline runs:
-values are passed along here, never computed with.
+pipeline is compiled, a parameter or a part of the run may be a channel that has its value only when the pipeline
+runs: values are passed along here, never computed with.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from prunegap.pipeline.experiment import Experiment, Level
+from prunegap.pipeline.experiment import Experiment
 from prunegap.stages.acquire_dense import acquire_dense
 from prunegap.stages.compare import compare
 from prunegap.stages.contract import Stage, StageParams
@@ -41,20 +41,33 @@ class Runner(Protocol):
         ...
 
 
-def prune_and_compare(experiment: Experiment, runner: Runner) -> Handles:
-    """Wire the whole run: one data set, dense models, seeds x sparsities x methods, one comparison.
+def prune_and_compare(experiment: Experiment, runner: Runner, parts: Any = None) -> Handles:  # noqa: ANN401
+    """Wire the whole run: one data set, dense models, pruned models, their cells, one comparison.
 
-    Seeds are alike and fan out; each sparsity and method has settings of its own. What can be shared is: one dense
-    model for all seeds (or one a seed), one pruned model for all methods of a seed and sparsity.
+    What can be shared is: one dense model for all cells (or one a seed), one pruned model for all cells of a seed and
+    sparsity.
+
+    Args:
+        experiment: the run.
+        runner: carries it out.
+        parts: what to fan out over; None: the experiment's own parts. A compiler's channel of such a list will do.
     """
+    if parts is None:
+        parts = experiment.parts()
     data = runner.run("prepare_data", prepare_data, experiment.prepare_data, {}, {})
-    shared = None if experiment.dense_seeds == "per_seed" else _dense(experiment, runner, data, None)
 
-    def one_seed(seed: int) -> list[Handles]:
-        dense = shared or _dense(experiment, runner, data, seed)
-        return [result for level in experiment.sparsities for result in _cell(experiment, runner, dense, level, seed)]
+    def one_pruning(part: Any, dense: Handles) -> Sequence[Handles]:  # noqa: ANN401 - a PruningPart, or a channel of one
+        return _pruning(experiment, runner, dense, part)
 
-    results = [result for of_seed in runner.fan_out(experiment.seeds, one_seed) for result in of_seed]
+    def one_seed(part: Any) -> Sequence[Handles]:  # noqa: ANN401 - a SeedPart, or a channel of one
+        dense = _dense(experiment, runner, data, part)
+        return _flat(runner.fan_out(part.prunings, lambda pruning: one_pruning(pruning, dense)))
+
+    if experiment.dense_seeds == "per_seed":
+        results = _flat(runner.fan_out(parts, one_seed))
+    else:
+        shared = _dense(experiment, runner, data, None)
+        results = _flat(runner.fan_out(parts, lambda part: one_pruning(part, shared)))
     return runner.run(
         "compare",
         compare,
@@ -67,37 +80,37 @@ def prune_and_compare(experiment: Experiment, runner: Runner) -> Handles:
     )
 
 
-def _dense(experiment: Experiment, runner: Runner, data: Handles, seed: int | None) -> Handles:
-    """Wire a dense model; return it with its data set and baseline."""
+def _dense(experiment: Experiment, runner: Runner, data: Handles, part: Any) -> Handles:  # noqa: ANN401
+    """Wire a dense model, of a seed's part or of the whole run; return it with its data set and baseline."""
     params = experiment.acquire_dense
-    if seed is not None:
-        params = params.model_copy(update={"seed": seed})
-    suffix, tags = "" if seed is None else f"-seed{seed}", {"seed": str(params.seed)}
+    acquiring, measuring, tags = acquire_dense.name, measure_baseline.name, {"seed": str(params.seed)}
+    if part is not None:
+        params = params.model_copy(update={"seed": part.seed})
+        acquiring, measuring, tags = part.acquire_dense_step, part.measure_baseline_step, part.tags
     dataset = data["dataset"]
-    acquired = runner.run(f"acquire_dense{suffix}", acquire_dense, params, {"dataset": dataset}, tags)
+    acquired = runner.run(acquiring, acquire_dense, params, {"dataset": dataset}, tags)
     known = {"dataset": dataset, "dense_model": acquired["dense_model"]}
-    measured = runner.run(f"measure_baseline{suffix}", measure_baseline, experiment.measure_baseline, known, tags)
+    measured = runner.run(measuring, measure_baseline, experiment.measure_baseline, known, tags)
     return known | {"baseline": measured["baseline"]}
 
 
-def _cell(experiment: Experiment, runner: Runner, dense: Handles, level: Level, seed: int) -> list[Handles]:
-    """Wire one seed at one sparsity: all methods continue from the same pruned state."""
-    cell = f"sparsity{level.sparsity * 100:g}-seed{seed}"
-    tags = {"seed": str(seed), "sparsity": f"{level.sparsity:g}"}
-    params = experiment.prune.model_copy(update={"sparsity": level.sparsity, "seed": seed})
-    sparse_model = runner.run(f"prune-{cell}", prune, params, dense, tags)["sparse_model"]
+def _pruning(experiment: Experiment, runner: Runner, dense: Handles, part: Any) -> Sequence[Handles]:  # noqa: ANN401
+    """Wire one seed at one sparsity: all its cells continue from the same pruned state."""
+    params = experiment.prune.model_copy(update={"sparsity": part.sparsity, "seed": part.seed})
+    sparse_model = runner.run(part.prune_step, prune, params, dense, part.tags)["sparse_model"]
     measured = {"dataset": dense["dataset"], "baseline": dense["baseline"]}
 
-    def one(method: FinetuneParams) -> Handles:
-        tolerance = method.tolerance if level.tolerance is None else level.tolerance
-        name, named = f"{cell}-{method.shown_name}", tags | {"method": method.method}
-        if method.label:
-            named["label"] = method.label
-        params = method.model_copy(update={"tolerance": tolerance})
-        finetuned = runner.run(f"finetune-{name}", finetune, params, measured | {"sparse_model": sparse_model}, named)
+    def one(cell: Any) -> Handles:  # noqa: ANN401 - a Cell, or a channel of one
+        params = FinetuneParams.model_construct(**{name: getattr(cell, name) for name in FinetuneParams.model_fields})
+        given = measured | {"sparse_model": sparse_model}
+        finetuned = runner.run(cell.finetune_step, finetune, params, given, cell.tags)
+        judging = experiment.evaluate.model_copy(update={"tolerance": cell.tolerance})
         judged = measured | {"finetuned_model": finetuned["finetuned_model"]}
-        judging = experiment.evaluate.model_copy(update={"tolerance": tolerance})
-        evaluated = runner.run(f"evaluate-{name}", evaluate, judging, judged, named)
+        evaluated = runner.run(cell.evaluate_step, evaluate, judging, judged, cell.tags)
         return {"evaluation": evaluated["evaluation"], "history": finetuned["history"]}
 
-    return [one(method) for method in experiment.methods]
+    return runner.fan_out(part.cells, one)
+
+
+def _flat(lists: Sequence[Sequence[Handles]]) -> list[Handles]:
+    return [one for those in lists for one in those]

@@ -25,6 +25,7 @@ from prunegap.errors import UserError, did_you_mean
 from prunegap.models.trace import Trace, trace_image
 from prunegap.models.weights import LayerWeight
 from prunegap.pruning.filters import NORMS, Filters, norm_filters
+from prunegap.pruning.layer_roles import ROLES, why_dense
 from prunegap.shapes import Inputs
 
 
@@ -68,26 +69,12 @@ class Layers:
 
     def why_dense(self) -> str:
         """Say in words which layers stay dense and why."""
-        roles = {
-            "input layer": self.input,
-            "classifier": self.classifier,
-            "keep_dense": self.kept,
-            "not on the way from image to scores": self.idle,
-            "of a kind that is not pruned": self.other,
-        }
-        return "dense stay " + "; ".join(f"{', '.join(names)} ({role})" for role, names in roles.items() if names)
+        return why_dense(self.summary())
 
     def summary(self) -> dict[str, list[str]]:
         """Return who stays dense and who is pruned as plain values, for a file or a report."""
-        dense = {
-            "input": self.input,
-            "classifier": self.classifier,
-            "kept": self.kept,
-            "idle": self.idle,
-            "other": self.other,
-            "prunable": tuple(name.removesuffix(".weight") for name in self.prunable),
-        }
-        return {role: list(names) for role, names in dense.items()}
+        dense = {role: list(getattr(self, role)) for role in ROLES}
+        return dense | {"prunable": [name.removesuffix(".weight") for name in self.prunable]}
 
 
 def find_layers(model: nn.Module, inputs: Inputs, keep_dense: Sequence[str] = ()) -> Layers:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from prunegap.artifacts.evaluation import Evaluation
+from prunegap.pruning.layer_roles import why_dense
 from prunegap.report.findings import CAVEAT, Findings, findings
 from prunegap.report.gallery import Picture, draw_all
 from prunegap.report.grids import Grid, comparison_grid, group_grid, group_quantities
@@ -78,7 +79,7 @@ def write_html(
         levels=[_level(rows, evaluations, sparsity, drawn) for sparsity in sparsities_of(evaluations)],
         terms=terms(evaluations),
         methods=methods(evaluations),
-        provenance=_provenance(rows, code_version, parameters or {}),
+        provenance=_provenance(rows, evaluations, code_version, parameters or {}),
     )
     path.write_text(text, encoding="utf-8")
 
@@ -119,7 +120,12 @@ def _level(
     )
 
 
-def _provenance(rows: Sequence[ComparisonRow], code_version: str, parameters: Mapping[str, object]) -> dict[str, str]:
+def _provenance(
+    rows: Sequence[ComparisonRow],
+    evaluations: Sequence[Evaluation],
+    code_version: str,
+    parameters: Mapping[str, object],
+) -> dict[str, str]:
     first = rows[0]
     seeds = sorted({seed for row in rows for seed in row.seeds})
     known = {
@@ -127,6 +133,8 @@ def _provenance(rows: Sequence[ComparisonRow], code_version: str, parameters: Ma
         "target": first.target,
         "groups": first.group,
         "model": ", ".join(dict.fromkeys(row.model for row in rows)),
+        "layers": " / ".join(dict.fromkeys(why_dense(one.layers) for one in evaluations if one.layers))
+        or "not recorded",
         "methods": ", ".join(dict.fromkeys(row.shown_name for row in rows)),
         "seeds": ", ".join(map(str, seeds)),
         "code version": code_version,

@@ -1,15 +1,22 @@
 """The sources by name: entry points of the group ``prunegap.sources``, each a function ``(location, options) -> Rows``.
 
+What such a function takes by keyword only, a text with a default, is an option of that source alone::
+
+    def open_squares(location, options, *, side="2"):
+        ...
+
 The names are known without importing a source; :func:`open_source` imports the one that is asked for.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prunegap.errors import UserError
+from prunegap.errors import UserError, did_you_mean
 from prunegap.extensions import entry_point, extension, extensions
 from prunegap.remote.location import default_cache_dir
 from prunegap.source_code import code_digest
@@ -28,6 +35,7 @@ class SourceOptions:
         image_column: of a table: the column of image paths.
         label_column: of a table: the column that is predicted and grouped by unless said otherwise.
         part_column: of a table: the column that says ``train`` or ``test``, where there is one.
+        own: options of the source alone, by name.
     """
 
     cache_dir: Path = field(default_factory=default_cache_dir)
@@ -35,6 +43,7 @@ class SourceOptions:
     image_column: str = "image"
     label_column: str = "label"
     part_column: str = "split"
+    own: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def source_names() -> list[str]:
@@ -60,11 +69,16 @@ def open_source(name: str, location: str = "", options: SourceOptions | None = N
         options: everything else; the defaults if None.
 
     Raises:
-        UserError: an unknown name, nothing at the location, what is there has another form, or a package's source
-            that returns no rows.
+        UserError: an unknown name or option, nothing at the location, what is there has another form, or a source of a
+            package that returns no rows.
     """
-    opener = extension("sources", name)
-    rows = opener(location, options or SourceOptions())
+    opener, options = extension("sources", name), options or SourceOptions()
+    known = [one.name for one in signature(opener).parameters.values() if one.kind is one.KEYWORD_ONLY]
+    stray = next((option for option in options.own if option not in known), None)
+    if stray is not None:
+        hint = did_you_mean(stray, known) if known else "; it has none"
+        raise UserError(f"source_options: source '{name}' has no option '{stray}'{hint}")
+    rows = opener(location, options, **options.own)
     from prunegap.sources.rows import Rows
 
     if not isinstance(rows, Rows):

@@ -124,8 +124,8 @@ class AcquireDenseParams(TrainingParams, DualParams):
         return weights_identity(self.weights, self.sha256) if self.weights else {}
 
     def code(self) -> Mapping[str, str]:
-        """Return the digests of the code that builds the network and of the method."""
-        return model_code(self.model) | method_code(self.method)
+        """Return the digests of the code that builds the network, of the method and of its controller."""
+        return model_code(self.model) | method_code(self.method, self.controller)
 
 
 @dataclass(frozen=True)
@@ -205,14 +205,14 @@ def _dual(params: AcquireDenseParams, data: GroupedDataset, split: Split) -> Dua
         return None
     import torch
 
-    from prunegap.constraints.dual import DualSettings, DualState
+    from prunegap.constraints.dual import DualState
     from prunegap.constraints.formulation import DenseReference, FormulationSettings
 
     nothing = torch.zeros(data.num_groups, device=split.groups.device)  # a method that needs it is refused
     return DualState(
         constrained,
         FormulationSettings(tolerance=0.0, equality=params.equality),
-        DualSettings(params.dual_step_size, params.buffer_size, params.overall_estimate),
+        params.dual_settings(),
         DenseReference(nothing, nothing, split.group_counts(data.num_groups)),
         list(data.group_names),
     )

@@ -59,6 +59,7 @@ def evaluate(
             )
             for name, split in data.splits.items()
         },
+        layers=trained_by.pruning.layers,
         outcomes=outcomes,
         classification={
             name: classification(outcomes[name], split.labels, seen.class_names) for name, split in seen.splits.items()

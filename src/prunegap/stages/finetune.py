@@ -66,8 +66,8 @@ class FinetuneParams(ComputeParams, DualParams):
         return self.label or self.method
 
     def code(self) -> Mapping[str, str]:
-        """Return the digest of the method's formulation."""
-        return method_code(self.method)
+        """Return the digests of the method's formulation and its controller."""
+        return method_code(self.method, self.controller)
 
 
 @dataclass(frozen=True)
@@ -163,14 +163,14 @@ def _pruned_state(
 
 
 def _dual(params: FinetuneParams, method: Method, data: GroupedDataset, reference: DenseReference) -> DualState:
-    from prunegap.constraints.dual import DualSettings, DualState
+    from prunegap.constraints.dual import DualState
     from prunegap.constraints.formulation import FormulationSettings
 
     assert method.constrained is not None
     return DualState(
         method.constrained,
         FormulationSettings(params.tolerance, params.equality),
-        DualSettings(params.dual_step_size, params.buffer_size, params.overall_estimate),
+        params.dual_settings(),
         reference,
         list(data.group_names),
     )

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from prunegap.artifacts.dataset import Dataset
-from prunegap.errors import did_you_mean
 from prunegap.progress import track
 from prunegap.remote.location import default_cache_dir
-from prunegap.sources.registry import SourceOptions, open_source, source_code, source_names
+from prunegap.sources.registry import SourceOptions, open_source, source_code
 from prunegap.sources.source_identity import source_identity
 from prunegap.stages.circumstances import installed_version
 from prunegap.stages.contract import NO_EFFECT, StageParams, stage
+from prunegap.stages.known_names import known
 
 
 class PrepareDataParams(StageParams):
     """Parameters of prepare_data."""
 
-    source: str = Field(
+    source: Annotated[str, known("sources")] = Field(
         default="digits",
         description="digits (built in), cifar10, cifar100, svhn, mnist, fashion_mnist, class_folders, utkface, "
         "fairface, or table (CSV or Parquet).",
@@ -29,6 +29,9 @@ class PrepareDataParams(StageParams):
     location: str = Field(default="", description="Folder, file or s3:// address of the source; digits needs none.")
     download: bool = Field(
         default=False, description="Download a torchvision data set into its location if it is not there."
+    )
+    source_options: tuple[str, ...] = Field(
+        default=(), description="Options that the source has alone, each as name=value."
     )
     image_column: str = Field(default="image", description="Table: column with the path of each image.")
     label_column: str = Field(
@@ -74,12 +77,17 @@ class PrepareDataParams(StageParams):
         default="", description="Where copies of s3:// objects are kept.", json_schema_extra=NO_EFFECT
     )
 
-    @field_validator("source")
+    @field_validator("source_options")
     @classmethod
-    def _source_is_known(cls, name: str) -> str:
-        if name not in source_names():
-            raise ValueError(f"source '{name}' is not known{did_you_mean(name, source_names())}")
-        return name
+    def _options_have_names(cls, options: tuple[str, ...]) -> tuple[str, ...]:
+        names = [_name_and_value(option)[0] for option in options]
+        wrong = next((option for option in options if not _name_and_value(option)[0] or "=" not in option), None)
+        if wrong is not None:
+            raise ValueError(f"must be name=value, got '{wrong}'")
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"give each option once, got '{twice}' twice")
+        return options
 
     def options(self) -> SourceOptions:
         """Return what a source needs besides its location."""
@@ -89,6 +97,7 @@ class PrepareDataParams(StageParams):
             image_column=self.image_column,
             label_column=self.label_column,
             part_column=self.part_column,
+            own=dict(_name_and_value(option) for option in self.source_options),
         )
 
     def outside(self) -> Mapping[str, str]:
@@ -98,6 +107,11 @@ class PrepareDataParams(StageParams):
     def code(self) -> Mapping[str, str]:
         """Return the digest of the source's code, and the versions of what decodes its files."""
         return source_code(self.source) | {name: installed_version(name) for name in ("Pillow", "scikit-learn")}
+
+
+def _name_and_value(option: str) -> tuple[str, str]:
+    name, _, value = option.partition("=")
+    return name.strip(), value
 
 
 @stage

@@ -5,18 +5,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from prunegap.artifacts.baseline import Baseline
 from prunegap.artifacts.dataset import Dataset
 from prunegap.artifacts.history import History
 from prunegap.artifacts.trained_models import DenseModel, Pruning, SparseModel
-from prunegap.errors import UserError
 from prunegap.extensions import entry_point
 from prunegap.source_code import code_digest
 from prunegap.stages.contract import stage
+from prunegap.stages.known_names import known
 from prunegap.stages.measuring import dense_reference
 from prunegap.stages.training_loop import train_with_checkpoints
 from prunegap.stages.training_params import TrainingParams
@@ -30,7 +30,7 @@ class PruneParams(TrainingParams):
     """Parameters of prune; the recipe holds for fine-tuning too, which continues this training."""
 
     sparsity: float = Field(default=0.9, ge=0, lt=1, description="Share of prunable weights set to zero.")
-    rule: str = Field(
+    rule: Annotated[str, known("pruning_rules")] = Field(
         default="layerwise",
         description="Which weights go: layerwise (the smallest of each layer), global (the smallest of all layers "
         "together), or the rule of an installed package.",
@@ -48,15 +48,6 @@ class PruneParams(TrainingParams):
     prune_every: int = Field(default=1, ge=1, description="Epochs between two prunings.")
     initial_sparsity: float = Field(default=0.0, ge=0, lt=1, description="Sparsity at the first pruning.")
     seed: int = Field(default=0, ge=0, description="Decides batch order, augmentation and dropout.")
-
-    @field_validator("rule")
-    @classmethod
-    def _rule_is_known(cls, name: str) -> str:
-        try:
-            entry_point("pruning_rules", name)
-        except UserError as error:
-            raise ValueError(str(error)) from None
-        return name
 
     @model_validator(mode="after")
     def _schedule_is_in_order(self) -> Self:

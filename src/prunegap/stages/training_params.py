@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from prunegap.errors import UserError
 from prunegap.stages.contract import NO_EFFECT, StageParams
+from prunegap.stages.known_names import known
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from prunegap.constraints.dual import DualSettings
     from prunegap.data.augment import Augmentation, ImageFormat
     from prunegap.data.grouped import GroupedDataset
     from prunegap.training.recipe import Recipe
@@ -121,6 +123,11 @@ class TrainingParams(ComputeParams):
 class DualParams(StageParams):
     """The dual side of a constrained method."""
 
+    controller: Annotated[str, known("controllers")] = Field(
+        default="gradient_ascent",
+        description="How the multipliers follow the violations: gradient_ascent, or the controller of an installed "
+        "package.",
+    )
     dual_step_size: float = Field(default=1e-3, gt=0, description="Step size of the multipliers (dual ascent).")
     buffer_size: int = Field(default=40, ge=1, description="Replay-buffer capacity k: measurements kept a group.")
     overall_estimate: Literal["share", "balanced"] = Field(
@@ -133,3 +140,10 @@ class DualParams(StageParams):
         description="Equality constraints (el, el_rb): multipliers of either sign, or of the absolute difference as "
         "in the released configurations.",
     )
+
+    def dual_settings(self) -> DualSettings:
+        """Return the settings of the dual side."""
+        from prunegap.constraints.controllers import controller
+        from prunegap.constraints.dual import DualSettings
+
+        return DualSettings(self.dual_step_size, self.buffer_size, self.overall_estimate, controller(self.controller))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 MAX_KEY = 250
 _REFUSED = re.compile(r"[^/\w.\- ]")
+_REFUSED_IN_MODELS = str.maketrans(dict.fromkeys("/:.%\"'", "_"))
 
 
 def slug(name: str) -> str:
@@ -22,6 +23,45 @@ def slug(name: str) -> str:
 def step_tags(stage: str, tags: Mapping[str, str]) -> dict[str, str]:
     """Return the tags of a step's run: its stage, and what sets the step apart (seed, sparsity, method)."""
     return {"prunegap.stage": stage} | {f"prunegap.{key}": value for key, value in tags.items()}
+
+
+OF_STAGE = {
+    "prepare_data": "data",
+    "acquire_dense": "dense",
+    "measure_baseline": "baseline",
+    "prune": "prune",
+    "finetune": "",
+    "evaluate": "evaluate",
+    "compare": "comparison",
+}
+"""First word of a run's name by stage; fine-tuning is called by its method alone, as in tables and plots."""
+SETTINGS = ("seed", "sparsity", "method", "label")
+
+
+def run_name(step: str, tags: Mapping[str, str]) -> str:
+    """Return what a person calls a step's run, ``ceag 99.5 % seed 0``: other settings, another name.
+
+    Args:
+        step: name of the step, which is taken where it has no settings.
+        tags: of the step, see :func:`step_tags`.
+    """
+    stage, settings = tags.get("prunegap.stage", ""), settings_of(tags)
+    if stage not in OF_STAGE or not (settings or step == stage):
+        return step
+    words = [OF_STAGE[stage], settings.get("label") or settings.get("method", "")]
+    words += [f"{float(settings['sparsity']) * 100:.6g} %"] if "sparsity" in settings else []
+    words += [f"seed {settings['seed']}"] if "seed" in settings else []
+    return " ".join(filter(None, words)) or step
+
+
+def model_name(run: str) -> str:
+    """Return what a logged model of a run is called: MLflow refuses ``%`` and the decimal point there."""
+    return run.replace(" %", " percent").replace(".", ",").translate(_REFUSED_IN_MODELS)
+
+
+def settings_of(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return a step's seed, sparsity, method and label as far as it has them."""
+    return {key: value for key in SETTINGS if (value := tags.get(f"prunegap.{key}"))}
 
 
 class MetricNames:

@@ -12,6 +12,9 @@ from urllib.request import urlopen
 
 from prunegap.errors import UserError
 from prunegap.tracking.addresses import ARTIFACTS, DATABASE, workspace_uri
+from prunegap.tracking.links import experiment_page, experiments_page
+from prunegap.tracking.mlflow_client import connect
+from prunegap.tracking.workspace_run import read_workspace_run
 
 HOST = "127.0.0.1"
 START_SECONDS = 180
@@ -30,12 +33,19 @@ def serve_ui(workspace: Path, port: int, announce: Callable[[str], object] = sys
     with subprocess.Popen(_command(workspace, port), env=_environment(), stdout=subprocess.DEVNULL) as server:  # noqa: S603
         try:
             _wait_until_healthy(server, url)
-            announce(f"MLflow on {workspace}: {url} (Ctrl-C ends it)\n")
+            announce(f"MLflow on {workspace}: {_page(workspace, url)} (Ctrl-C ends it)\n")
             server.wait()
         except KeyboardInterrupt:
             pass
         finally:
             server.terminate()
+
+
+def _page(workspace: Path, url: str) -> str:
+    """Return the page of the workspace's runs, or of all experiments where it does not say which one they are in."""
+    run = read_workspace_run(workspace)
+    found = connect(url).get_experiment_by_name(run.experiment) if run else None
+    return experiment_page(url, found.experiment_id) if found else experiments_page(url)
 
 
 def _command(workspace: Path, port: int) -> list[str]:

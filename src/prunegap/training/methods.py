@@ -96,8 +96,14 @@ def find_dense_method(name: str) -> Method:
     return method
 
 
-def method_code(name: str) -> dict[str, str]:
-    """Return the digest of a method's formulation, which no import of ours leads to; none for a plain method."""
-    return (
-        {} if name in PLAIN else {f"the code of method {name}": code_digest(entry_point("formulations", name).module)}
-    )
+def method_code(name: str, controller: str) -> dict[str, str]:
+    """Return the digests of a method's formulation and controller, to which no import of ours leads.
+
+    A plain method has neither.
+    """
+    if name in PLAIN:
+        return {}
+    return {
+        f"the code of method {name}": code_digest(entry_point("formulations", name).module),
+        f"the code of controller {controller}": code_digest(entry_point("controllers", controller).module),
+    }

@@ -123,7 +123,7 @@ def train(state: TrainingState, plan: TrainingPlan, split: Split, *, until: int)
     """Train from ``state.epoch`` up to, not including, epoch ``until``; yield an entry after each epoch."""
     size = plan.recipe.batch_size
     steps = (until - state.epoch) * -(-len(split) // size)
-    ticks = iter(track(range(steps), steps, plan.label))
+    ticks = iter(track(range(steps), steps, plan.label, range(state.epoch, until)))
     while state.epoch < until:
         torch.manual_seed(epoch_seed(plan.seed, state.epoch))  # dropout draws from the global generator
         batches = training_batches(

@@ -1,0 +1,35 @@
+"""The documented first run on a machine that has fifteen other things to do at every moment."""
+
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import pytest
+from compose.project import generated, running
+from prunegap_pipelines.images import ImageLock
+
+pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(7200), pytest.mark.last]
+LOAD = 15
+
+
+@contextmanager
+def load(count: int) -> Generator[None]:
+    """Keep ``count`` processes busy."""
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+        assert all(one.poll() is None for one in busy)
+    finally:
+        for one in busy:
+            one.kill()
+            one.wait()
+
+
+def test_the_first_run_on_a_loaded_machine_ends_with_0(images: ImageLock, tmp_path_factory: pytest.TempPathFactory):
+    with running(images, tmp_path_factory.mktemp("loaded")) as project:
+        file = generated(project.experiments / "loaded", name="loaded", methods=["nft"])
+        with load(LOAD):
+            ended = project.run(file)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        assert ended.stderr.splitlines()[-1] == "MLflow's run of 'loaded' is FINISHED"
