@@ -141,11 +141,12 @@ def test_the_committed_components_name_the_image_that_is_built_here_and_that_no_
     assert host == "localhost", "a name without a host is looked for at Docker Hub"
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["docker/.env.example", "docker/README.md", "components/README.md", "docker/Dockerfile", "docker/stage.yaml"],
-)
-def test_no_example_names_an_image_that_a_registry_of_somebody_else_may_have(path):
+NAMING = ["docker/.env.example", "docker/README.md", "components/README.md", "docker/Dockerfile", "docker/stage.yaml"]
+MANIFESTS = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "k8s").rglob("*.yaml"))]
+
+
+@pytest.mark.parametrize("path", [*NAMING, *MANIFESTS])
+def test_no_file_names_an_image_that_a_registry_of_somebody_else_may_have(path):
     words = (ROOT / path).read_text().replace("`", " ").replace("=", " ").split()
     named = [word for word in words if word.partition(":")[0].endswith(("prunegap/stage", "prunegap/mlflow"))]
     assert [word for word in named if not word.startswith(("localhost/", "registry.example/", "org.", '"'))] == []
