@@ -14,7 +14,6 @@ import click
 from prunegap_components.image_names import STAGE_IMAGE
 
 from prunegap import __version__
-from prunegap.artifacts.elsewhere import PACKED_DIR
 from prunegap.atomic import write_atomically
 from prunegap.cli.entry import enter, show_comparison
 from prunegap.cli.experiment_file import read_experiment
@@ -103,16 +102,13 @@ def run_local(
     MLFLOW_TRACKING_URI and keys in the environment reach the tasks.
     """
     from prunegap_pipelines.local_run import InProcesses, LocalRun
-    from prunegap_pipelines.resources import DATA
 
     with tempfile.TemporaryDirectory() as scratch:
         compiled = _package(experiment, shape, Path(scratch), for_cluster=False)
         arguments = compiled.arguments(cells)
         place = (folder or Path("runs/pipelines") / compiled.experiment).absolute()
-        checkpoints, packed = place / "checkpoints", place / "packed"
+        checkpoints = place / "checkpoints"
         checkpoints.mkdir(parents=True, exist_ok=True)
-        if compiled.packs_on_claim:
-            packed.mkdir(exist_ok=True)
         package = place / "pipeline.yaml"
         if not (package.exists() and package.samefile(compiled.path)):
             shutil.copyfile(compiled.path, package)
@@ -120,13 +116,13 @@ def run_local(
     if containers:
         from prunegap_pipelines.containers import InContainers
         from prunegap_pipelines.image_engine import open_engine
+        from prunegap_pipelines.resources import DATA
 
         mounts = {DATA: data.absolute()} if data else {}
         carry = InContainers(open_engine(), place, mounts, network, gpu=compiled.wants_gpu)
         carry.require(compiled.image)
     environment = {
         CHECKPOINT_DIR: str(checkpoints),
-        **({PACKED_DIR: str(packed)} if compiled.packs_on_claim else {}),
         PIPELINE_RUN_VARIABLE: os.environ.get(PIPELINE_RUN_VARIABLE, f"{compiled.experiment}-{uuid.uuid4().hex[:12]}"),
     }
     run = LocalRun(

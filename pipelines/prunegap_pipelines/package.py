@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import yaml
 
-from prunegap.artifacts.elsewhere import PACKED_DIR
 from prunegap.cli.experiment_file import OnceEach, one_line
 from prunegap.cli.kubeflow_plan import PLAN, checked_cells
 from prunegap.errors import UserError
@@ -51,16 +50,6 @@ class Package:
     def image(self) -> str:
         """Image of its tasks."""
         return self._container["image"]
-
-    @property
-    def packs_on_claim(self) -> bool:
-        """Whether its packed data lie on a volume, of which the tasks are told by an environment variable."""
-        return any(one["name"] == PACKED_DIR for container in self._containers for one in container.get("env", ()))
-
-    @property
-    def wants_gpu(self) -> bool:
-        """Whether a task asks for a GPU."""
-        return any("accelerator" in container.get("resources", {}) for container in self._containers)
 
     def arguments(self, cells: str | None) -> dict[str, Any]:
         """Return the pipeline's arguments for a list of cells, none for its own.

@@ -17,8 +17,9 @@ from prunegap.tracking.final_status import LAST_STAGE
 from prunegap_pipelines.resources import (
     Resources,
     equip,
+    keep_packed,
     keeps_checkpoint,
-    packs_or_reads_data_set,
+    packed_on_claim,
     reads_data,
     runs_network,
 )
@@ -75,15 +76,17 @@ class KubeflowRunner:
         if not artifacts:
             task.after(self.first)
         task.set_display_name(stage.name)
+        on_claim = packed_on_claim(stage, self.resources)
         equip(
             task,
             self.resources,
             self.experiment,
             heavy=runs_network(stage),
-            data=reads_data(stage),
-            packed=packs_or_reads_data_set(stage),
+            data=on_claim or reads_data(stage),
             checkpoint=keeps_checkpoint(stage),
         )
+        if on_claim:
+            keep_packed(task, self.resources)
         return {port.name: task.outputs[port.name] for port in stage.outputs}
 
     def _made_from(self, step: str, stage: Stage[..., Any], params: StageParams) -> tuple[Any, bool]:
