@@ -51,6 +51,11 @@ class Package:
         """Image of its tasks."""
         return self._container["image"]
 
+    @property
+    def wants_gpu(self) -> bool:
+        """Whether a task asks for a GPU."""
+        return any("accelerator" in container.get("resources", {}) for container in self._containers)
+
     def arguments(self, cells: str | None) -> dict[str, Any]:
         """Return the pipeline's arguments for a list of cells, none for its own.
 
