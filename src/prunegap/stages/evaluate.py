@@ -11,7 +11,6 @@ from prunegap.artifacts.dataset import Dataset
 from prunegap.artifacts.evaluation import Evaluation, split_result
 from prunegap.artifacts.trained_models import FinetunedModel
 from prunegap.report.tables import groups_markdown
-from prunegap.stages.checks import seen_by
 from prunegap.stages.contract import stage
 from prunegap.stages.measuring import measure_splits
 from prunegap.stages.training_params import ComputeParams
@@ -32,6 +31,7 @@ def evaluate(
 ) -> Evaluation:
     """Measure what pruning and fine-tuning cost each group, on every split."""
     from prunegap.gaps import classification, compare_outcomes, group_statistics, overall_statistics, quantity_of
+    from prunegap.stages.checks import seen_by
 
     data, trained_by = dataset.data, finetuned_model.trained_by
     outcomes = measure_splits(params, finetuned_model.network, data)
