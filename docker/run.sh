@@ -38,13 +38,13 @@ serving() {
 
 # reason CONTAINER: why it stands in the way of the run; nothing if it does not.
 reason() {
-  state=$(look "$1" "{{.HostConfig.RestartPolicy.Name}} $health") code=$(look "$1" '{{.State.ExitCode}}')
-  case "$state $code" in
-    "unless-stopped running "[0-9]* | "unless-stopped running healthy"*) ;;
-    *" created"*) look "$1" '{{.State.Error}}' ;;
-    unless-stopped*)
-      echo "does not answer (${state#* }, last exit code $code, restarts: $(look "$1" '{{.RestartCount}}'))" ;;
-    *" running"* | *" exited 0") ;;
+  state=$(look "$1" "$health") code=$(look "$1" '{{.State.ExitCode}}')
+  case "$(look "$1" '{{.HostConfig.RestartPolicy.Name}}') ${state%% *} $code" in
+    *" created "*) look "$1" '{{.State.Error}}' ;;
+    "unless-stopped "*)
+      case $state in running | "running healthy") return ;; esac
+      echo "does not answer ($state, last exit code $code, restarts: $(look "$1" '{{.RestartCount}}'))" ;;
+    *" running "* | *" exited 0") ;;
     *" 137")
       if [ "$(look "$1" '{{.State.OOMKilled}}')" = true ]; then
         echo "killed (exit code 137) for using more memory than it may: give it more, or lower batch_size"
@@ -57,7 +57,8 @@ reason() {
 }
 
 failed() {
-  compose run --rm --no-deps close-run close-run FAILED
+  compose run --rm --no-deps --entrypoint sh close-run \
+    -c 'exec prunegap close-run FAILED --workspace="runs/$PRUNEGAP_PIPELINE_RUN"'
   for container in $(compose ps --all --quiet); do
     why=$(reason "$container")
     [ -n "$why" ] || continue

@@ -1,6 +1,6 @@
 """Write a kustomization with the images of a build in it: python3 k8s/render.py FOLDER | kubectl apply -f -.
 
-    python3 k8s/render.py k8s/overlays/local                  what `kubectl kustomize` makes, prunegap/* as in the lock
+    python3 k8s/render.py k8s/overlays/local                  `kubectl kustomize`, our images as in the lock
     python3 k8s/render.py --images                            the tags of a build, for `kind load docker-image`
     python3 k8s/render.py --merge SERVER.json PLUGIN.json     Kubeflow's settings with the plugin's added
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 LOCK = Path(__file__).parents[1] / "docker/images.lock.json"
-NAMED = re.compile(r"(image: )prunegap/(\w+)(?:[:@]\S+)?$", re.MULTILINE)
+NAMED = re.compile(r"(image: )localhost/prunegap/(\w+)(?:[:@]\S+)?$", re.MULTILINE)
 
 
 def images() -> dict[str, str]:

@@ -59,6 +59,13 @@ def mine():
     acquire_dense(dataset=data.outputs["dataset"], epochs=5)
 ```
 
+`compare` takes the lists that a loop collects (`evaluations`, `histories`), or without a loop single artifacts of each
+(`evaluations_1`, `histories_1`, ...).
+
+Large data need not pass through the object store: mount a volume in `prepare_data` and every step that reads its
+`dataset`, and set the variable `PRUNEGAP_PACKED_DIR` of those steps to a folder on it
+([why and how](../k8s/README.md#large-data)).
+
 The image runs as user 10001 and has no entry point. On a cluster its outputs are volumes that every user may write;
 kfp's own `local.DockerRunner` mounts a folder of yours, for you to write:
 

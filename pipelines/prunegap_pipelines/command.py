@@ -14,8 +14,6 @@ import click
 from prunegap_components.image_names import STAGE_IMAGE
 
 from prunegap import __version__
-from prunegap.artifacts.elsewhere import PACKED_DIR
-from prunegap.artifacts.elsewhere import PACKED_DIR
 from prunegap.atomic import write_atomically
 from prunegap.cli.entry import enter, show_comparison
 from prunegap.cli.experiment_file import read_experiment
@@ -63,7 +61,7 @@ def compile_command(*, experiment: Path, output: Path | None, **shape: Any) -> N
     """Compile an experiment into a package that Kubeflow Pipelines takes."""
     wanted = read_experiment(experiment, shape["overrides"])
     path = output or Path(f"{wanted.name}.pipeline.yaml")
-    compile_to(path, wanted, _image(shape, for_cluster=True), shape["resources"] or "cpu")
+    compile_to(path, wanted, _image(shape, for_cluster=True), shape["resources"] or "cpu", later=True)
     click.echo(path)
 
 
@@ -104,16 +102,13 @@ def run_local(
     MLFLOW_TRACKING_URI and keys in the environment reach the tasks.
     """
     from prunegap_pipelines.local_run import InProcesses, LocalRun
-    from prunegap_pipelines.resources import DATA
 
     with tempfile.TemporaryDirectory() as scratch:
         compiled = _package(experiment, shape, Path(scratch), for_cluster=False)
         arguments = compiled.arguments(cells)
         place = (folder or Path("runs/pipelines") / compiled.experiment).absolute()
-        checkpoints, packed = place / "checkpoints", place / "packed"
+        checkpoints = place / "checkpoints"
         checkpoints.mkdir(parents=True, exist_ok=True)
-        if compiled.packs_on_claim:
-            packed.mkdir(exist_ok=True)
         package = place / "pipeline.yaml"
         if not (package.exists() and package.samefile(compiled.path)):
             shutil.copyfile(compiled.path, package)
@@ -121,12 +116,13 @@ def run_local(
     if containers:
         from prunegap_pipelines.containers import InContainers
         from prunegap_pipelines.image_engine import open_engine
+        from prunegap_pipelines.resources import DATA
 
-        carry = InContainers(open_engine(), place, {DATA: data.absolute()} if data else {}, network)
+        mounts = {DATA: data.absolute()} if data else {}
+        carry = InContainers(open_engine(), place, mounts, network, gpu=compiled.wants_gpu)
         carry.require(compiled.image)
     environment = {
         CHECKPOINT_DIR: str(checkpoints),
-        **({PACKED_DIR: str(packed)} if compiled.packs_on_claim else {}),
         PIPELINE_RUN_VARIABLE: os.environ.get(PIPELINE_RUN_VARIABLE, f"{compiled.experiment}-{uuid.uuid4().hex[:12]}"),
     }
     run = LocalRun(
@@ -196,14 +192,16 @@ def _package(
     return Package.read(path)
 
 
-def compile_to(path: Path, experiment: Experiment, image: str, resources: str, *, cache: bool = True) -> None:
-    """Compile an experiment's pipeline to a file."""
+def compile_to(
+    path: Path, experiment: Experiment, image: str, resources: str, *, cache: bool = True, later: bool = False
+) -> None:
+    """Compile an experiment's pipeline to a file, for now or for later."""
     from kfp.compiler import Compiler
 
     from prunegap_pipelines.build import build_pipeline
     from prunegap_pipelines.resources import read_resources
 
-    pipeline = build_pipeline(experiment, image, read_resources(resources), cache=cache)
+    pipeline = build_pipeline(experiment, image, read_resources(resources), cache=cache, later=later)
     if path.suffix not in {".yaml", ".yml"}:
         raise UserError(f"--output {path}: must end in .yaml")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -37,7 +37,7 @@ class InContainers:
         mounts: more folders, by path in the container: path on this machine; read-only.
         network: network the containers join, e.g. that of MLflow; empty: Docker's own.
         shared_memory: size of ``/dev/shm``.
-        gpus: whether containers get the machine's GPUs.
+        gpu: whether each container gets a GPU; it uses no second one.
         running: the containers there are now, by id.
     """
 
@@ -46,7 +46,7 @@ class InContainers:
     mounts: Mapping[str, Path] = field(default_factory=dict[str, Path])
     network: str = ""
     shared_memory: str = "1g"
-    gpus: bool = False
+    gpu: bool = False
     running: dict[str, Container] = field(default_factory=dict[str, Container])
 
     def __call__(self, image: str, command: list[str], environment: Mapping[str, str], log: TextIO) -> int:
@@ -79,7 +79,7 @@ class InContainers:
     def _start(self, image: str, command: Sequence[str], environment: Mapping[str, str]) -> Container:
         self.require(image)
         try:
-            return self.client.containers.run(
+            container = self.client.containers.create(
                 image,
                 entrypoint=list(command[:1]),
                 command=list(command[1:]),
@@ -92,11 +92,16 @@ class InContainers:
                 security_opt=["no-new-privileges"],
                 shm_size=self.shared_memory,
                 network=self.network or None,
-                device_requests=[DeviceRequest(count=-1, capabilities=[["gpu"]])] if self.gpus else None,
-                detach=True,
+                device_requests=[DeviceRequest(count=1, capabilities=[["gpu"]])] if self.gpu else None,
             )
+            try:
+                container.start()
+            except APIError:
+                container.remove(v=True, force=True)
+                raise
         except APIError as error:
             raise UserError(f"Docker does not start a container of {image}: {_line(error)}") from None
+        return container
 
     def require(self, image: str) -> None:
         """Pull an image that is not there.

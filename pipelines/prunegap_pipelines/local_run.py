@@ -29,12 +29,14 @@ from kfp.local.pipeline_orchestrator import run_local_pipeline
 from kfp.local.status import Status
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from prunegap.artifacts.elsewhere import PACKED_DIR
 from prunegap.artifacts.manifest import MANIFEST
 from prunegap.cli.kubeflow_plan import EACH, PLAN
 from prunegap.cli.kubeflow_task import TASK, TaskInput
 from prunegap.errors import UserError
 
 LOG = "log.txt"
+PACKED = "packed"
 STOPPED = 143
 
 
@@ -148,8 +150,11 @@ class LocalRun:
         folder.mkdir(parents=True, exist_ok=True)
         say = self._say_nothing if command[1] == EACH else self.say
         say(f"{name}: running")
+        environment = {**variables, **self.environment}
+        if PACKED_DIR in variables:  # a folder in the role of the claim
+            environment[PACKED_DIR] = str(self.folder / PACKED)
         with (folder / LOG).open("a", encoding="utf-8") as log:
-            code = self.carry(image, command, {**variables, **self.environment}, log)
+            code = self.carry(image, command, environment, log)
         lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
         failure = f"{name}: failed with exit code {code}: {lines[-1] if lines else 'it said nothing'}"
         with self._lock:

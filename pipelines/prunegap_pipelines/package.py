@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import yaml
 
-from prunegap.artifacts.elsewhere import PACKED_DIR
 from prunegap.cli.experiment_file import OnceEach, one_line
 from prunegap.cli.kubeflow_plan import PLAN, checked_cells
 from prunegap.errors import UserError
@@ -52,12 +51,6 @@ class Package:
         """Image of its tasks."""
         return self._container["image"]
 
-    @property
-    def packs_on_claim(self) -> bool:
-        """Whether its packed data lie on a volume, of which the tasks are told by an environment variable."""
-        containers = [one["container"] for one in self.spec["deploymentSpec"]["executors"].values()]
-        return any(one["name"] == PACKED_DIR for container in containers for one in container.get("env", ()))
-
     def arguments(self, cells: str | None) -> dict[str, Any]:
         """Return the pipeline's arguments for a list of cells, none for its own.
 
@@ -75,6 +68,10 @@ class Package:
         except UserError as error:
             raise UserError("\n".join(f"{where}: {line}" for line in str(error).splitlines())) from None
         return {CELLS: listed}
+
+    @property
+    def _containers(self) -> list[Mapping[str, Any]]:
+        return [one["container"] for one in self.spec["deploymentSpec"]["executors"].values()]
 
     @property
     def _container(self) -> Mapping[str, Any]:

@@ -46,7 +46,7 @@ class Resources(BaseModel):
     light_cpu: str = Field(default="1", description="Cores of the other stages.")
     light_memory: str = Field(default="2Gi", description="Memory of the other stages.")
     accelerator: str = Field(default="", description="Resource name of a GPU, e.g. nvidia.com/gpu; empty: none.")
-    accelerators: int = Field(default=1, ge=1, description="GPUs a stage, if there is an accelerator.")
+    accelerators: int = Field(default=1, ge=1, description="GPUs a stage, if there is an accelerator: 1.")
     node_selector: Mapping[str, str] = Field(default={}, description="Labels a node must have.")
     tolerations: tuple[Toleration, ...] = Field(default=(), description="Taints a pod puts up with.")
     shared_memory: str = Field(default="1Gi", description="Size of /dev/shm, which PyTorch's workers need.")
@@ -85,6 +85,16 @@ class Resources(BaseModel):
         if folder and not given.data.get("data_claim"):
             raise ValueError("needs a data_claim, the volume on which it lies")
         return folder
+
+    @field_validator("accelerators")
+    @classmethod
+    def _all_are_used(cls, count: int) -> int:
+        if count > 1:
+            raise ValueError(
+                f"a stage uses one GPU and would leave the others idle, got {count}; ask for 1, and run stages side by "
+                "side on the others"
+            )
+        return count
 
 
 PROFILES = {
@@ -129,14 +139,21 @@ def reads_data(stage: Stage[..., Any]) -> bool:
     return stage.params_type.outside is not StageParams.outside
 
 
-def packs_or_reads_data_set(stage: Stage[..., Any]) -> bool:
-    """Whether a data set is among what a stage writes or reads."""
-    return any(port.artifact.bulk for port in (*stage.inputs, *stage.outputs))
-
-
 def keeps_checkpoint(stage: Stage[..., Any]) -> bool:
     """Whether a stage goes on from a checkpoint."""
     return Checkpoint in stage.handed.values()
+
+
+def packed_on_claim(stage: Stage[..., Any], resources: Resources) -> bool:
+    """Whether a stage writes or reads a data set that lies on the data claim."""
+    return bool(resources.packed_folder) and any(port.artifact.bulk for port in (*stage.inputs, *stage.outputs))
+
+
+def keep_packed(task: PipelineTask, resources: Resources) -> None:
+    """Tell a task where on the data claim packed data sets lie."""
+    task.set_env_variable(PACKED_DIR, f"{DATA}/{resources.packed_folder}")
+    if resources.verify_packed:
+        task.set_env_variable(VERIFY_PACKED, "1")
 
 
 def equip(
@@ -146,7 +163,6 @@ def equip(
     *,
     heavy: bool,
     data: bool = False,
-    packed: bool = False,
     checkpoint: bool = False,
 ) -> None:
     """Give a task what it needs on the cluster; ``heavy`` tasks run a network.
@@ -157,10 +173,8 @@ def equip(
         experiment: name of the MLflow experiment.
         heavy: whether it runs a network.
         data: whether it reads what lies at ``/data``.
-        packed: whether it packs or reads a data set, which may lie on the same claim.
         checkpoint: whether it keeps a checkpoint.
     """
-    packed = packed and bool(resources.packed_folder)
     cpu = resources.cpu if heavy else resources.light_cpu
     memory = resources.memory if heavy else resources.light_memory
     task.set_cpu_request(cpu).set_cpu_limit(cpu).set_memory_request(memory).set_memory_limit(memory)
@@ -171,14 +185,10 @@ def equip(
         _tolerate(task, resources)
     if heavy:
         kubernetes.empty_dir_mount(task, "shm", SHARED_MEMORY, "Memory", resources.shared_memory)
-    if _mount(task, resources, data=data or packed, checkpoint=checkpoint) and resources.claims_node:
+    if _mount(task, resources, data=data, checkpoint=checkpoint) and resources.claims_node:
         kubernetes.add_node_selector(task, HOSTNAME, resources.claims_node)
         if not (heavy and resources.accelerator):
             _tolerate(task, resources)
-    if packed:
-        task.set_env_variable(PACKED_DIR, f"{DATA}/{resources.packed_folder}")
-        if resources.verify_packed:
-            task.set_env_variable(VERIFY_PACKED, "1")
     connect(task, resources, experiment)
     if resources.retries:
         task.set_retry(resources.retries, f"{resources.backoff_seconds}s", 2.0, "3600s")

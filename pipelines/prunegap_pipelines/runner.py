@@ -13,11 +13,13 @@ from prunegap_components.component import EACH, LIST, each_component, plain, sta
 
 from prunegap.pipeline.wiring import Handles
 from prunegap.stages.contract import Stage, StageParams
+from prunegap.tracking.final_status import LAST_STAGE
 from prunegap_pipelines.resources import (
     Resources,
     equip,
+    keep_packed,
     keeps_checkpoint,
-    packs_or_reads_data_set,
+    packed_on_claim,
     reads_data,
     runs_network,
 )
@@ -39,6 +41,7 @@ class KubeflowRunner:
         defaults: of the pipeline's inputs, by name: data and code are looked at for these.
         first: the task that everything waits for.
         cache: whether a task with a cached result is skipped.
+        later: whether the file may run another day, when the data that were looked at may have changed.
     """
 
     image: str
@@ -47,6 +50,7 @@ class KubeflowRunner:
     defaults: Mapping[str, Any]
     first: PipelineTask
     cache: bool = True
+    later: bool = False
 
     def run(
         self, step: str, stage: Stage[..., Any], params: StageParams, inputs: Handles, tags: Mapping[str, str]
@@ -67,19 +71,22 @@ class KubeflowRunner:
             tags=tags if isinstance(tags, PipelineChannel) else dict(tags),
             made_from=made_from,
         )
-        task.set_caching_options(self.cache and cached)
+        # The last stage gives every run its own figures, and its record of what was cached.
+        task.set_caching_options(self.cache and cached and stage.name != LAST_STAGE)
         if not artifacts:
             task.after(self.first)
         task.set_display_name(stage.name)
+        on_claim = packed_on_claim(stage, self.resources)
         equip(
             task,
             self.resources,
             self.experiment,
             heavy=runs_network(stage),
-            data=reads_data(stage),
-            packed=packs_or_reads_data_set(stage),
+            data=on_claim or reads_data(stage),
             checkpoint=keeps_checkpoint(stage),
         )
+        if on_claim:
+            keep_packed(task, self.resources)
         return {port.name: task.outputs[port.name] for port in stage.outputs}
 
     def _made_from(self, step: str, stage: Stage[..., Any], params: StageParams) -> tuple[Any, bool]:
@@ -91,13 +98,12 @@ class KubeflowRunner:
         if isinstance(method, LoopArgumentVariable):
             return method.loop_argument.made_from, True
         made_from = stage.surroundings(self._concrete(params))
-        if made_from.not_looked_at:
-            logger.warning(
-                "%s: is not cached, for what it reads cannot be looked at from here: %s",
-                step,
-                ", ".join(made_from.not_looked_at),
-            )
-        return made_from.digest, not made_from.not_looked_at
+        unsure, why = made_from.not_looked_at, "cannot be looked at from here"
+        if self.later and not unsure:
+            unsure, why = list(made_from.outside), "may change before the file runs"
+        if unsure:
+            logger.warning("%s: is not cached, for what it reads %s: %s", step, why, ", ".join(unsure))
+        return made_from.digest, not unsure
 
     def _concrete(self, params: StageParams) -> StageParams:
         """Return the parameters with the pipeline's defaults in place of its inputs."""

@@ -35,7 +35,8 @@ def test_every_container_is_hardened_and_no_port_leaves_the_machine(project: Pro
             assert address == "127.0.0.1", name
     steps = [service for service in services.values() if service["image"] == "a/stage:1"]
     assert len(steps) == 31 + 2 + 2  # the steps, open-run and close-run, the whole experiment on a CPU and on a GPU
-    assert services["experiment-gpu"]["deploy"]["resources"]["reservations"]["devices"][0]["capabilities"] == ["gpu"]
+    (gpu,) = services["experiment-gpu"]["deploy"]["resources"]["reservations"]["devices"]
+    assert (gpu["capabilities"], gpu["count"]) == (["gpu"], 1), "a stage uses one"
 
 
 @pytest.mark.parametrize("variable", ["POSTGRES_PASSWORD", "OBJECTSTORE_SECRET_KEY", "STAGE_IMAGE"])

@@ -35,7 +35,7 @@ def project(images: ImageLock, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture(scope="module")
 def file(project: Project) -> Path:
     """One file for every run: its trainings take some seconds, and save a checkpoint every epoch."""
-    dense, pruned = {"epochs": 30}, {"gmp_epochs": 10, "finetune_epochs": 20, "batch_size": 256}
+    dense, pruned = {"epochs": 15}, {"gmp_epochs": 5, "finetune_epochs": 10, "batch_size": 256}
     folder = project.experiments / "kills"
     return generated(folder, name="kills", methods=["ceag"], acquire_dense=dense, prune=pruned)
 

@@ -56,10 +56,9 @@ def images(podman: Podman) -> dict[str, str]:
     command = ["docker", "build", "--quiet", "--tag", POSTGRES_AS_999, "--build-arg", f"BASE={POSTGRES}", folder]
     subprocess.run(command, check=True, capture_output=True)
     store = SEAWEEDFS if has(SEAWEEDFS) else OBJECTSTORE
-    tag = "0.1.0"
     known = {
-        f"prunegap/mlflow:{tag}": os.environ.get("MLFLOW_IMAGE", "localhost/prunegap/mlflow:dev"),
-        f"prunegap/stage:{tag}": os.environ.get("STAGE_IMAGE", "localhost/prunegap/stage:dev"),
+        "localhost/prunegap/mlflow:dev": os.environ.get("MLFLOW_IMAGE", "localhost/prunegap/mlflow:dev"),
+        "localhost/prunegap/stage:dev": os.environ.get("STAGE_IMAGE", "localhost/prunegap/stage:dev"),
         POSTGRES: POSTGRES_AS_999,
         SEAWEEDFS: store,
     }

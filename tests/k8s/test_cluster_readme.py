@@ -14,7 +14,7 @@ from k8s.manifests import FOLDER, KUBECTL, build, copy_with_secrets, workloads
 
 README = "\n".join(path.read_text() for path in sorted(FOLDER.rglob("README.md")))
 DIGEST = "registry.example:5000/prunegap/{}@sha256:" + "ab" * 32
-TAG = "prunegap/{}:0123456789ab"
+TAG = "localhost/prunegap/{}:0123456789ab"
 
 
 def blocks() -> list[str]:
@@ -62,7 +62,7 @@ def test_the_locks_image_gets_in(tmp_path: Path, command: str, image: str, pushe
     documents = list(yaml.safe_load_all(run(line, checkout(tmp_path, pushed=pushed))))
     used = {container["image"] for workload in workloads(documents) for container in workload.containers}
     assert expected.format(image) in used
-    assert not [name for name in used if name.endswith(":0.1.0")]
+    assert not [name for name in used if name.endswith(":dev")]
 
 
 def test_the_secrets_of_the_readme_are_those_the_overlay_wants(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
-"""What Kubeflow's pages show of a confusion matrix and a ROC curve. Truth: the metadata that kfp's own class writes.
+"""What Kubeflow's pages show, and where. Truth: the metadata that kfp's own class writes, and the frontend of 2.17.0.
 
-Its frontend (MetricsVisualizations.tsx of 2.17.0) refuses another number of rows than of names, and what is no number.
+MetricsVisualizations.tsx refuses another number of rows than of names, and what is no number. StaticFlow.ts draws at a
+level of the graph the outputs of the tasks there; those of a part (loop, exit handler) are the artifacts of the one
+task that each is taken from.
 """
 
 import json
@@ -9,6 +11,7 @@ from dataclasses import asdict
 import pytest
 import torch
 from kfp import dsl
+from walk import compiled
 
 from prunegap.cli.kubeflow_classification import MOST_CLASSES, shown_classification
 from prunegap.gaps import Outcomes, classification
@@ -60,3 +63,23 @@ def test_what_no_page_can_show_is_left_out(tmp_path, count, splits):
     assert len(rows) == len(shown["confusionMatrix"]["annotationSpecs"]) == min(count, MOST_CLASSES)
     assert {len(row["row"]) for row in rows} == {len(rows)}
     assert "confidenceMetrics" not in shown
+
+
+def test_verdict_groups_comparison_and_report_are_at_the_top_of_the_graph(tmp_path):
+    spec, _ = compiled("smoke.yaml", tmp_path)
+    (part,) = [
+        spec["components"][task["componentRef"]["name"]]
+        for task in spec["root"]["dag"]["tasks"].values()
+        if "dag" in spec["components"][task["componentRef"]["name"]]
+    ]
+    shown = {name: one["artifactType"]["schemaTitle"] for name, one in part["outputDefinitions"]["artifacts"].items()}
+    pages = {
+        "groups": "system.Markdown",
+        "table": "system.Markdown",
+        "report": "system.HTML",
+        "metrics": "system.Metrics",
+    }
+    assert shown == pages | {"comparison": "system.Artifact"}
+    for name in shown:
+        (selector,) = part["dag"]["outputs"]["artifacts"][name]["artifactSelectors"]
+        assert selector == {"outputArtifactKey": name, "producerSubtask": "compare"}

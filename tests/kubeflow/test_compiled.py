@@ -28,6 +28,11 @@ def smoke_on_gpus(tmp_path_factory):
     return compiled("smoke.yaml", tmp_path_factory.mktemp("smoke"), "gpu")
 
 
+def outputs_of(spec, inner, source):
+    """Return the outputs of the task that something comes from."""
+    return spec["components"][inner[source["producerTask"]]["componentRef"]["name"]]["outputDefinitions"]
+
+
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_input_that_a_task_refers_to_is_declared_by_its_graph(experiment, tmp_path):
     spec, _ = compiled(experiment, tmp_path)
@@ -44,7 +49,8 @@ def test_every_input_that_a_task_refers_to_is_declared_by_its_graph(experiment, 
                 if "componentInputParameter" in source:
                     assert source["componentInputParameter"] in declared["parameters"], where
                 if "task_output" in str(source) or "taskOutputParameter" in source:
-                    assert source["taskOutputParameter"]["producerTask"] in inner, where
+                    made = source["taskOutputParameter"]
+                    assert made["outputParameterKey"] in outputs_of(spec, inner, made)["parameters"], where
                 # What a text embeds is handed over beside it under the channel's own name.
                 if not parameter.startswith("pipelinechannel--"):
                     assert parameter in component["parameters"], where
@@ -54,7 +60,8 @@ def test_every_input_that_a_task_refers_to_is_declared_by_its_graph(experiment, 
                 if "componentInputArtifact" in source:
                     assert source["componentInputArtifact"] in declared["artifacts"], where
                 else:
-                    assert source["taskOutputArtifact"]["producerTask"] in inner, where
+                    made = source["taskOutputArtifact"]
+                    assert made["outputArtifactKey"] in outputs_of(spec, inner, made)["artifacts"], where
 
 
 def test_the_inputs_of_the_pipeline_are_the_parameters_of_the_experiment(digits):
@@ -138,8 +145,8 @@ def test_a_dense_model_a_seed_belongs_into_the_loop(tmp_path):
 def test_tasks_are_cached_retried_and_stopped_in_time(digits):
     spec, platform = digits
     for name, task in tasks(spec):
-        if name in {"open-run", "plan-cells", "close-run"}:
-            assert not task["cachingOptions"], "every run is opened and closed, and its code looked at"
+        if name in {"open-run", "plan-cells", "compare", "close-run"}:
+            assert not task["cachingOptions"], "every run is opened, compared and closed, and its code looked at"
         else:
             assert task["cachingOptions"] == {"enableCache": True}, name
         if name == "close-run":

@@ -37,7 +37,8 @@ def mine(epochs: int = 1):
         dataset=data, dense_model=dense, baseline=measured, sparsity=0.8, gmp_epochs=1, finetune_epochs=1
     ).outputs["sparse_model"]
     tuned = step["finetune"](dataset=data, baseline=measured, sparse_model=pruned, method="nft")
-    step["evaluate"](dataset=data, baseline=measured, finetuned_model=tuned.outputs["finetuned_model"])
+    judged = step["evaluate"](dataset=data, baseline=measured, finetuned_model=tuned.outputs["finetuned_model"])
+    step["compare"](evaluations_1=judged.outputs["evaluation"], histories_1=tuned.outputs["history"], title="mine")
 
 
 local.init(local.DockerRunner(**({"user": user} if user else {})), pipeline_root=outputs)
@@ -48,7 +49,7 @@ for _ in range(20):
     except ImageNotFound:  # kfp looks at every image of the engine, and another one was removed while it did
         pass
 """
-KINDS = {"dataset", "dense_model", "baseline", "sparse_model", "finetuned_model", "evaluation", "history"}
+KINDS = {"dataset", "dense_model", "baseline", "sparse_model", "finetuned_model", "evaluation", "history", "comparison"}
 
 
 @pytest.fixture
@@ -92,6 +93,8 @@ def test_a_pipeline_of_component_files_runs_with_kfps_own_docker_runner(place, p
         assert path.stat().st_uid == 10001
     (table,) = outputs.glob("*/evaluate/groups")
     assert "| group |" in table.read_text()
+    (report,) = outputs.glob("*/compare/report")
+    assert "mine" in report.read_text()
 
 
 @pytest.mark.docker
@@ -138,11 +141,12 @@ def test_the_committed_components_name_the_image_that_is_built_here_and_that_no_
     assert host == "localhost", "a name without a host is looked for at Docker Hub"
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["docker/.env.example", "docker/README.md", "components/README.md", "docker/Dockerfile", "docker/stage.yaml"],
-)
-def test_no_example_names_an_image_that_a_registry_of_somebody_else_may_have(path):
+NAMING = ["docker/.env.example", "docker/README.md", "components/README.md", "docker/Dockerfile", "docker/stage.yaml"]
+MANIFESTS = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "k8s").rglob("*.yaml"))]
+
+
+@pytest.mark.parametrize("path", [*NAMING, *MANIFESTS])
+def test_no_file_names_an_image_that_a_registry_of_somebody_else_may_have(path):
     words = (ROOT / path).read_text().replace("`", " ").replace("=", " ").split()
     named = [word for word in words if word.partition(":")[0].endswith(("prunegap/stage", "prunegap/mlflow"))]
     assert [word for word in named if not word.startswith(("localhost/", "registry.example/", "org.", '"'))] == []

@@ -1,5 +1,6 @@
 """Truth: containers of a real engine, looked at from outside, and what one process finds on the same data."""
 
+import io
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from docker.errors import APIError
+from prunegap_pipelines.containers import InContainers
 from recipes import recipe
 from same_figures import figures, models
 
@@ -117,7 +119,7 @@ def test_a_container_killed_in_the_middle_of_finetune_is_tried_again_and_goes_on
     killed = []
 
     def kill(container):
-        checkpoints = list(folder.glob("checkpoints/*/*.checkpoint"))
+        checkpoints = list(folder.glob("checkpoints/*.checkpoint"))
         if not killed and task_of(container.attrs) == "finetune" and checkpoints:
             container.kill("SIGKILL")
             killed.append(container.id)
@@ -139,10 +141,31 @@ def test_a_container_killed_in_the_middle_of_finetune_is_tried_again_and_goes_on
     ]
     (log,) = folder.glob("prunegap-smoke-*/**/finetune/log.txt")
     assert "goes on from its checkpoint at epoch" in log.read_text()
-    assert not list(folder.glob("checkpoints/*/*.checkpoint")), "a finished stage needs none"
+    assert not list(folder.glob("checkpoints/*.checkpoint")), "a finished stage needs none"
     (comparison,) = folder.glob("prunegap-smoke-*/compare/comparison")
     assert figures(comparison) == figures(workspace / "steps/compare/comparison")
     assert models(folder) == models(workspace / "steps")
+
+
+def test_a_gpu_that_was_asked_for_is_asked_of_the_engine(engine, image, folder):
+    folder.mkdir()
+    before, log = there(), io.StringIO()
+    code = InContainers(engine, folder, gpu=True)(image, ["prunegap", "--version"], {}, log)
+    if code == 0:
+        pytest.skip("the engine has a GPU")
+    assert code == 125
+    assert log.getvalue().startswith(f"error: Docker does not start a container of {image}: ")
+    assert "gpu" in log.getvalue(), "what is not there is named"
+    assert there() <= before, "a container that did not start is removed"
+
+
+@pytest.mark.slow
+def test_the_profile_decides_whether_containers_get_a_gpu(program, image, folder):
+    words = ("run-local", "experiments/smoke.yaml", "--containers", "--resources", "gpu", "--image", image)
+    ended = program("prunegap-pipelines", *words, "--folder", folder)
+    if ended.code == 0:
+        pytest.skip("the engine has a GPU")
+    assert "gpu" in ended.last, ended.err
 
 
 def test_an_image_that_cannot_be_pulled_is_named(program, engine, folder):

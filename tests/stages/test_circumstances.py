@@ -10,6 +10,7 @@ import torch
 from prunegap import __version__
 from prunegap.stages import circumstances
 from prunegap.stages.circumstances import differences, installed_version, library_versions, made_on
+from prunegap.stages.training_params import ComputeParams
 
 
 def test_a_result_is_noted_with_what_it_was_made_on(monkeypatch):
@@ -71,3 +72,15 @@ def test_only_what_differs_is_named():
     }
     assert differences(records) == {"threads": ["1", "2"]}
     assert differences({}) == {}
+
+
+def test_gpus_that_a_stage_leaves_idle_are_told(monkeypatch, caplog):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    assert ComputeParams().set_up() == torch.device("cuda")
+    assert "one GPU is used of the 4 seen here" in caplog.text
+    caplog.clear()
+    assert ComputeParams(device="cpu").set_up() == torch.device("cpu")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert ComputeParams().set_up() == torch.device("cuda")
+    assert not caplog.text

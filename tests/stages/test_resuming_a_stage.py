@@ -69,8 +69,13 @@ def test_a_checkpoint_lies_beside_the_first_output(tmp_path: Path, monkeypatch):
     assert open_checkpoint(identity, output).path == checkpoint.path, "a folder that is there is no harm"
 
 
-def test_a_checkpoint_lies_in_the_folder_named_for_the_run_and_the_result(tmp_path: Path, monkeypatch):
+def test_a_checkpoint_lies_in_the_folder_named_for_the_result_whichever_run_makes_it(tmp_path: Path, monkeypatch):
     monkeypatch.setenv("PRUNEGAP_CHECKPOINT_DIR", str(tmp_path / "kept"))
+    places = set[Path]()
+    for run in ("0f1e2d3c", "another"):
+        monkeypatch.setenv("KFP_RUN_ID", run)
+        places.add(checkpoint_path(Identity({"epochs": 3}), tmp_path / run / "dense_model"))
+    assert len(places) == 1, "a run that is submitted again has another id"
     paths = {open_checkpoint(Identity({"epochs": n}), tmp_path / "dense_model").path for n in (3, 3, 4)}
     assert len(paths) == 2
     assert all(path.is_relative_to(tmp_path / "kept") and path.suffix == ".checkpoint" for path in paths)

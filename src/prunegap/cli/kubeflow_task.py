@@ -23,7 +23,9 @@ from prunegap.cli.kubeflow_classification import shown_classification
 from prunegap.cli.stage_command import carry_out, validated
 from prunegap.errors import UserError
 from prunegap.pipeline import STAGES
-from prunegap.stages.contract import Port, Stage
+from prunegap.stages.contract import Port, Stage, artifacts_of
+from prunegap.stages.provenance import lineage_of
+from prunegap.tracking.cached_steps import record_cached
 
 TASK = "kubeflow-task"
 METRICS = "metrics"
@@ -120,6 +122,8 @@ def run_task(stage: Stage[..., Any], task: TaskInput) -> None:
         _require_writable(place)
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         click.echo("MLFLOW_TRACKING_URI is not set: the step is not tracked in MLflow", err=True)
+    read = [read_manifest(path, kind) for _, kind, path in artifacts_of(stage.inputs, inputs)]
+    record_cached(lineage_of(read))
     metrics = carry_out(stage, params, inputs, outputs, step=task.step or stage.name, tags=task.tags)
     metadata: dict[str, dict[str, Any]] = {METRICS: dict(shown_metrics(metrics))}
     for port in stage.outputs:

@@ -17,6 +17,7 @@ from prunegap.cli.terminal import Terminal
 from prunegap.errors import UserError
 from prunegap.progress import shown_by
 from prunegap.stages.contract import Paths, Port, Stage, StageParams, artifacts_of
+from prunegap.stages.provenance import made_in
 from prunegap.tracking.names import step_tags
 from prunegap.tracking.protocol import RememberingTracker
 from prunegap.tracking.stage import complete_step, stage_tracker
@@ -90,7 +91,8 @@ def carry_out(
     ):
         began = time.perf_counter()
         remembering = RememberingTracker(tracker)
-        stage.run(params, inputs, outputs, remembering)
+        made_by = made_in(step or stage.name, step_tags(stage.name, tags))
+        stage.run(params, inputs, outputs, remembering, made_by)
     click.echo(f"{step or stage.name}: done in {time.perf_counter() - began:.1f} s", err=True)
     return remembering.metrics
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from prunegap.artifacts.identity import Identity
 from prunegap.artifacts.manifest import clear_disk_errors
-from prunegap.tracking.environment import pipeline_run_id
 from prunegap.training.checkpoints import Checkpoint
 
 CHECKPOINT_DIR = "PRUNEGAP_CHECKPOINT_DIR"
@@ -14,12 +13,12 @@ CHECKPOINT_DIR = "PRUNEGAP_CHECKPOINT_DIR"
 def checkpoint_path(identity: Identity, first_output: Path) -> Path:
     """Return the file of a stage's checkpoint, removed once its outputs are sealed.
 
-    Beside its first output; or, where ``PRUNEGAP_CHECKPOINT_DIR`` names a folder that outlives the container,
-    there, under the pipeline run and the identity of the result.
+    Beside its first output; or, where ``PRUNEGAP_CHECKPOINT_DIR`` names a folder that outlives the container, there,
+    under the identity of the result alone: a run that is submitted again has another id, and goes on all the same.
     """
     folder = os.environ.get(CHECKPOINT_DIR)
     if folder:
-        return Path(folder) / (pipeline_run_id() or "") / f"{identity.digest}.checkpoint"
+        return Path(folder) / f"{identity.digest}.checkpoint"
     return first_output.with_name(f"{first_output.name}.checkpoint")
 
 

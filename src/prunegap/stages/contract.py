@@ -33,6 +33,7 @@ from prunegap.stages.checkpoint_place import checkpoint_path, open_checkpoint
 from prunegap.stages.circumstances import library_versions, made_on
 from prunegap.stages.lineage import require_one_lineage
 from prunegap.stages.numbers import StrictNumbers
+from prunegap.stages.provenance import ALONE, Lineage, provenance
 from prunegap.tracking.protocol import Tracker
 from prunegap.training.checkpoints import Checkpoint, remove_checkpoint
 
@@ -152,8 +153,10 @@ class Stage(Generic[S, R]):
                 changed |= dict.fromkeys(now.changes_since(made, keep_code=keep_code))
         return list(changed)
 
-    def run(self, params: StageParams, inputs: Paths, outputs: Mapping[str, Path], tracker: Tracker) -> None:
-        """Check and load the inputs, call the function, seal the outputs, and tell the tracker of them.
+    def run(
+        self, params: StageParams, inputs: Paths, outputs: Mapping[str, Path], tracker: Tracker, made: Lineage = ALONE
+    ) -> None:
+        """Check and load the inputs, call the function, seal the outputs with who ``made`` them, and tell the tracker.
 
         Raises:
             UserError: an input is not the artifact it should be, inputs are of different runs, an output would replace
@@ -173,25 +176,23 @@ class Stage(Generic[S, R]):
                     if kind == "dataset":
                         tracker.log_input(name, path)
                 checkpoint = open_checkpoint(identity, first) if Checkpoint in self.handed.values() else None
-                made = self._outputs_of(self._call(params, inputs, tracker, checkpoint))
-                where = made_on(params, began)
-                for (kind, target), staging, value in zip(targets, stagings, made.values(), strict=True):
+                values = self._outputs_of(self._call(params, inputs, tracker, checkpoint))
+                where = made_on(params, began) | provenance(made, manifests.values())
+                for (kind, target), staging, value in zip(targets, stagings, values.values(), strict=True):
                     save_artifact(value, staging)
                     seal(staging, target, kind=kind, identity=identity, made_on=where)
             finally:
                 for staging in stagings:
                     shutil.rmtree(staging, ignore_errors=True)
         remove_checkpoint(checkpoint_path(identity, first))
-        for name, artifact in made.items():
+        for name, artifact in values.items():
             tracker.log_output(name, artifact, outputs[name], read)
 
     def _call(self, params: StageParams, inputs: Paths, tracker: Tracker, checkpoint: Checkpoint | None) -> R:
         values: dict[str, Any] = {}
         for port in self.inputs:
-            path = inputs[port.name]
-            values[port.name] = (
-                tuple(map(port.artifact.load, path)) if isinstance(path, tuple) else port.artifact.load(path)
-            )
+            path, load = inputs[port.name], port.artifact.load
+            values[port.name] = tuple(map(load, path)) if isinstance(path, tuple) else load(path)
         handed = {Tracker: tracker, Checkpoint: checkpoint}
         function: Callable[..., R] = self.function
         return function(params=params, **values, **{name: handed[kind] for name, kind in self.handed.items()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from prunegap.data.augment import Augmentation, ImageFormat
     from prunegap.data.grouped import GroupedDataset
     from prunegap.training.recipe import Recipe
+
+logger = logging.getLogger(__name__)
 
 CHECKPOINT_EVERY = Field(default=1, ge=1, description="Epochs between two checkpoints.", json_schema_extra=NO_EFFECT)
 
@@ -58,6 +61,8 @@ class ComputeParams(StageParams):
         if self.threads:
             torch.set_num_threads(self.threads)
         wanted = self.device if self.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+        if wanted == "cuda" and (seen := torch.cuda.device_count()) > 1:
+            logger.warning("one GPU is used of the %d seen here: a stage does not train over several", seen)
         return torch.device(wanted)
 
     def autocast(self) -> torch.dtype | None:

@@ -26,6 +26,7 @@ STEP_TAG = "prunegap.step"
 BEGAN_TAG = "prunegap.began"
 CHANGED_TAG = "prunegap.changed"
 TOLD_TAG = "prunegap.told"
+CACHED_TAG = "prunegap.cached_from"
 GROUPS = "groups.json"
 MAX_PARAMETERS = 100
 MAX_VALUE = 6000
@@ -63,6 +64,8 @@ class MlflowStepRun:
             self._client.log_batch(self._run_id, params=part)
         if run.info.status != RUNNING:
             self._client.update_run(self._run_id, status=RUNNING)
+        if CACHED_TAG in run.data.tags:
+            self._client.delete_tag(self._run_id, CACHED_TAG)  # now this run does the step itself
 
     def log_points(self, points: Sequence[Point]) -> None:
         """Write at most 1,000 values, those that are not there."""

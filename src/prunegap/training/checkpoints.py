@@ -49,8 +49,11 @@ class Checkpoint:
         return True
 
     def save(self, state: TrainingState) -> None:
-        """Replace the checkpoint by the present state."""
-        save_checkpoint(self.path, {"fingerprint": self.fingerprint, "state": state.state_dict()})
+        """Replace the checkpoint by the present state; another run that did the same may clear it away meanwhile."""
+        try:
+            save_checkpoint(self.path, {"fingerprint": self.fingerprint, "state": state.state_dict()})
+        except FileNotFoundError:
+            logger.warning("%s: was cleared away while it was written; the next epoch saves another", self.path)
 
 
 def save_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
