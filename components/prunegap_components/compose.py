@@ -22,7 +22,7 @@ from prunegap.local import artifact
 from prunegap.pipeline import Experiment, prune_and_compare
 from prunegap.pipeline.wiring import Handles
 from prunegap.stages.contract import Stage, StageParams, artifacts_of
-from prunegap.tracking.environment import EXPERIMENT_VARIABLE, PIPELINE_RUN_VARIABLE
+from prunegap.tracking.environment import EXPERIMENT_VARIABLE, PIPELINE_RUN_VARIABLE, WORKSPACE_VARIABLE
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -122,15 +122,18 @@ def compose_services(experiment: Experiment, lanes: int = LANES) -> dict[str, di
     steps = sorted(runner.steps.items(), key=lambda named: named[1].depth)
     environment = {EXPERIMENT_VARIABLE: experiment.name, PIPELINE_RUN_VARIABLE: run}
     names = [name for name, _ in steps]
-    folder = f"--workspace=runs/{run}"
-    services = {OPENING: _service([OPENING, folder], [])} | {
+    services = {OPENING: _service([OPENING], [])} | {
         name: _service(
             step.command, [*(step.needs or [OPENING]), *names[max(place - lanes, 0) : max(place - lanes + 1, 0)]]
         )
         for place, (name, step) in enumerate(steps)
     }
-    services[CLOSING] = _service([CLOSING, "FINISHED", folder], names[-1:])
-    return {name: service | {"environment": dict(environment)} for name, service in services.items()}
+    services[CLOSING] = _service([CLOSING, "FINISHED"], names[-1:])
+    for service in services.values():
+        service["environment"] = dict(environment)
+    for name in (OPENING, CLOSING):  # these look at the run as a whole
+        services[name]["environment"][WORKSPACE_VARIABLE] = f"runs/{run}"
+    return services
 
 
 def compose_file(experiment: Path, output: Path, lanes: int = LANES) -> str:

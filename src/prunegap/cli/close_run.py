@@ -4,11 +4,16 @@ from pathlib import Path
 
 import click
 
+from prunegap.tracking.environment import WORKSPACE_VARIABLE
 from prunegap.tracking.final_status import FinalStatus
 from prunegap.tracking.unattended_run import close_pipeline_run
 
 workspace_option = click.option(
-    "--workspace", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the run's steps, where there is one."
+    "--workspace",
+    type=click.Path(path_type=Path),
+    envvar=WORKSPACE_VARIABLE,
+    metavar="DIR",
+    help=f"Folder of the run's steps, where there is one.  [default: {WORKSPACE_VARIABLE}]",
 )
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 CHECK_SECONDS = 10
+DATABASE_PROBE = "/api/2.0/mlflow/experiments/search?max_results=1"
+"""What is asked of a server: unlike ``/health`` it needs the database behind it."""
 _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -74,7 +76,7 @@ def _status(uri: str) -> int:
     try:
         response = http_request(
             get_default_host_creds(uri),
-            "/api/2.0/mlflow/experiments/search?max_results=1",
+            DATABASE_PROBE,
             "GET",
             max_retries=0,
             timeout=CHECK_SECONDS,

@@ -13,7 +13,8 @@ from urllib.request import urlopen
 from prunegap.errors import UserError
 from prunegap.tracking.addresses import ARTIFACTS, DATABASE, workspace_uri
 from prunegap.tracking.links import experiment_page, experiments_page
-from prunegap.tracking.mlflow_client import connect
+from prunegap.tracking.mlflow_client import DATABASE_PROBE, connect
+from prunegap.tracking.own_store import keep_files_here
 from prunegap.tracking.workspace_run import read_workspace_run
 
 HOST = "127.0.0.1"
@@ -28,6 +29,7 @@ def serve_ui(workspace: Path, port: int, announce: Callable[[str], object] = sys
     """
     if not (workspace / DATABASE).is_file():
         raise UserError(f"{workspace}: no {DATABASE} there; name the workspace of a run tracked without a server")
+    keep_files_here(workspace)
     _check_port(port)
     url = f"http://{HOST}:{port}"
     with subprocess.Popen(_command(workspace, port), env=_environment(), stdout=subprocess.DEVNULL) as server:  # noqa: S603
@@ -78,7 +80,7 @@ def _wait_until_healthy(server: subprocess.Popen[bytes], url: str) -> None:
         if server.poll() is not None:
             raise UserError(f"MLflow's server ended with code {server.returncode} before it answered at {url}")
         try:
-            with urlopen(f"{url}/health", timeout=2):  # noqa: S310 - our own server
+            with urlopen(f"{url}{DATABASE_PROBE}", timeout=20):  # noqa: S310 - our own server
                 return
         except (URLError, OSError):
             time.sleep(0.2)

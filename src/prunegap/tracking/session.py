@@ -10,11 +10,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from prunegap.errors import UserError
-from prunegap.tracking.addresses import ARTIFACTS, default_uri, without_password, workspace_uri
+from prunegap.tracking.addresses import ARTIFACTS, DATABASE, default_uri, without_password, workspace_uri
 from prunegap.tracking.environment import pipeline_run_id
 from prunegap.tracking.links import run_page
 from prunegap.tracking.mlflow_client import check_server, connect
 from prunegap.tracking.mlflow_runs import PIPELINE_RUN_TAG, MlflowStepRun
+from prunegap.tracking.own_store import keep_files_here
 from prunegap.tracking.pipeline_run import PipelineRun, find_experiment, kubeflow_tags, open_parent, resume
 from prunegap.tracking.protocol import Tracker
 from prunegap.tracking.reasons import failure_line, reason
@@ -31,6 +32,7 @@ from prunegap.tracking.tracked_step import (
 )
 from prunegap.tracking.tracker import LiveTracker, print_warning, tracked
 from prunegap.tracking.upload import send_missing
+from prunegap.tracking.workspace_run import FILE as TRACKING_FILE
 from prunegap.tracking.workspace_run import (
     WorkspaceRun,
     begin_workspace_run,
@@ -170,8 +172,14 @@ class TrackingSession:
 def upload_uri(workspace: Path, uri: str | None) -> str:
     """Return where :func:`upload` sends: ``uri``, ``MLFLOW_TRACKING_URI``, or the run's last address."""
     run = read_workspace_run(workspace)
-    last = run.uri if run else ""
+    last = run.uri if run and not _was_own(run.uri) else ""
     return uri or os.environ.get("MLFLOW_TRACKING_URI") or last or workspace_uri(workspace)
+
+
+def _was_own(uri: str) -> bool:
+    """Whether this is how an earlier version noted a workspace's own file, where that lay then."""
+    path = Path(uri.removeprefix("sqlite:///"))
+    return path.name == DATABASE and (not path.exists() or (path.parent / TRACKING_FILE).exists())
 
 
 def upload(
@@ -239,7 +247,7 @@ def _untracked_run(workspace: Path, experiment: str) -> WorkspaceRun:
 
 
 def _open(workspace: Path, uri: str, run: WorkspaceRun) -> PipelineRun:
-    shown = without_password(uri)
+    shown, own = without_password(uri), uri == workspace_uri(workspace)
     try:
         opened = _pipeline_run(workspace, uri, run)
     except UserError:
@@ -250,19 +258,22 @@ def _open(workspace: Path, uri: str, run: WorkspaceRun) -> PipelineRun:
             "--tracking-uri and MLFLOW_TRACKING_URI to track in the workspace"
         ) from error
     with suppress(OSError):  # a copy that cannot be written can be sent
-        write_workspace_run(workspace, replace(run, uri=shown))
+        write_workspace_run(workspace, replace(run, uri="" if own else shown))
     return opened
 
 
 def _pipeline_run(workspace: Path, uri: str, run: WorkspaceRun) -> PipelineRun:
     """Resume the parent run, or create it; ``MLFLOW_RUN_ID`` in the environment goes first."""
+    own = uri == workspace_uri(workspace)
+    if own:
+        keep_files_here(workspace)
     client, tags = connect(uri), {**run.tags, PIPELINE_RUN_TAG: run.id, **kubeflow_tags()}
     given = os.environ.get("MLFLOW_RUN_ID")
     if given:
         found = _run_given(client, given)
         resume(client, found, tags)
     else:
-        root = (workspace / ARTIFACTS).resolve() if uri == workspace_uri(workspace) else None
+        root = (workspace / ARTIFACTS).resolve() if own else None
         found = open_parent(client, find_experiment(client, run.experiment, root), run.name, tags)
     return PipelineRun(client, found.info.experiment_id, tags, found.info.run_id)
 

@@ -18,7 +18,7 @@ FILE = "tracking.json"
 class WorkspaceRun:
     """Enough to go on with the run, or to send it elsewhere later.
 
-    ``uri`` is the last address used, without a password.
+    ``uri`` is the last address used, without a password; empty for the workspace's own file, wherever that lies.
     """
 
     id: str
