@@ -5,6 +5,7 @@ The truth is the record as MLflow's API gave it before. The scripts are those of
 
 import json
 import subprocess
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from mlflow import MlflowClient
 from prunegap_pipelines.images import ImageLock
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow]
+PATIENCE = 1800.0  # seconds; the machine may be slow
 MAINTENANCE = DOCKER / "maintenance.yaml"
 ARTIFACTS = {"report.html": b"<p>all groups</p>", "model/weights.bin": bytes(range(256)) * 5000}
 
@@ -55,8 +57,21 @@ def done(ended: subprocess.CompletedProcess[str]) -> str:
     return ended.stdout
 
 
-def servers(run: Run) -> None:
+def servers(project: Project, run: Run) -> None:
+    """Start them, and wait until MLflow's API answers."""
     done(run("up", "--detach", "mlflow"))
+    deadline = time.monotonic() + PATIENCE
+    while not answers(f"{project.mlflow}/api/2.0/mlflow/experiments/search?max_results=1"):
+        assert time.monotonic() < deadline, project.log("mlflow")[-20:]
+        time.sleep(1)
+
+
+def answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=60):
+            return True
+    except OSError:
+        return False
 
 
 def record(project: Project) -> dict[str, Any]:
@@ -101,15 +116,15 @@ def backup(run: Run) -> None:
     done(run("run", "--rm", "save-objects"))
 
 
-def restore(run: Run, **changed: str) -> None:
+def restore(project: Project, run: Run, **changed: str) -> None:
     done(run("stop", "mlflow"))
     done(run("run", "--rm", "load-database", **changed))
     done(run("run", "--rm", "restore-objects", **changed))
-    servers(run)
+    servers(project, run)
 
 
 def test_what_was_destroyed_is_put_back_the_same(project: Project, run: Run, backups: Path, tmp_path: Path) -> None:
-    servers(run)
+    servers(project, run)
     log_run(project, tmp_path, 1)
     first = record(project)
     backup(run)
@@ -128,13 +143,13 @@ def test_what_was_destroyed_is_put_back_the_same(project: Project, run: Run, bac
             assert path.samefile(newer / path.relative_to(older))
 
     done(run("down", "--volumes", "--timeout", "3"))
-    servers(run)
+    servers(project, run)
     assert record(project) == {}
-    restore(run)
+    restore(project, run)
     assert record(project) == second
     log_run(project, tmp_path, 3)  # the database goes on where it was
 
-    restore(run, BACKUP=older.name)
+    restore(project, run, BACKUP=older.name)
     assert record(project) == first
 
     # Refused, and nothing touched.
@@ -153,7 +168,7 @@ def test_what_was_destroyed_is_put_back_the_same(project: Project, run: Run, bac
 
 
 def test_a_database_of_an_older_schema_is_upgraded_and_holds_what_it_held(project: Project, run: Run) -> None:
-    servers(run)
+    servers(project, run)
     before, newest = record(project), revision(run)
     done(run("stop", "mlflow"))
     back = (
@@ -164,7 +179,7 @@ def test_a_database_of_an_older_schema_is_upgraded_and_holds_what_it_held(projec
     assert revision(run) != newest
     done(run("run", "--rm", "upgrade-database"))
     assert revision(run) == newest
-    servers(run)
+    servers(project, run)
     assert record(project) == before
 
 

@@ -31,7 +31,7 @@ CLIENT = """
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
+    def do_POST(self):
         print(self.headers["Authorization"], self.headers["X-MLFLOW-WORKSPACE"], flush=True)
         self.send_response(200), self.send_header("Content-Length", "2"), self.end_headers(), self.wfile.write(b"{}")
     def log_message(self, *words): pass
