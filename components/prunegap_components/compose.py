@@ -151,11 +151,12 @@ def compose_file(experiment: Path, output: Path, lanes: int = LANES) -> str:
 
 
 def _service(command: Sequence[str], needs: Sequence[str]) -> dict[str, Any]:
+    """Return a service; only one that needs no other waits for MLflow: one that falls silent later ends no run."""
     done = {need: {"condition": "service_completed_successfully"} for need in needs}
     return {
         "extends": {"file": "stage.yaml", "service": "stage"},
         "command": list(command),
-        "depends_on": {"mlflow": {"condition": "service_healthy"}, **done},
+        "depends_on": done or {"mlflow": {"condition": "service_healthy"}},
     }
 
 

@@ -61,7 +61,7 @@ def test_a_log_tells_layers_and_progress_and_a_killed_or_stopped_step_says_so_an
     run = project.start(file)
     log = log_once(project, "acquire_dense", run, GOES_ON)
     assert [int(found[1]) > 0 for line in log if (found := GOES_ON.fullmatch(line))] == [True]
-    assert project.compose("stop", "acquire_dense", files=(file,)).returncode == 0
+    assert project.compose("stop", "--timeout", "900", "acquire_dense", files=(file,)).returncode == 0
     assert ended(run)[-1] == "acquire_dense: stopped (exit code 143)"
 
 

@@ -107,6 +107,9 @@ def test_an_artifact_is_read_where_it_was_written_and_only_after_it():
     assert len(read_back(services["compare"]["command"])["evaluations"]) == 4
     assert services["prepare_data"]["depends_on"][OPENING] == COMPLETED
     assert services[CLOSING]["depends_on"]["compare"] == COMPLETED
+    waiting = [name for name, service in services.items() if "mlflow" in service["depends_on"]]
+    assert waiting == [OPENING], "an MLflow that falls silent while steps run ends no run"
+    assert services[OPENING]["depends_on"] == {"mlflow": {"condition": "service_healthy"}}
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 3])
