@@ -40,18 +40,19 @@ class Proxy(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: Proxy  # pyright: ignore[reportIncompatibleVariableOverride]
     protocol_version = "HTTP/1.1"
 
     def forward(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        fate = self.server.fate(self.server.number())
+        proxy = self.server
+        assert isinstance(proxy, Proxy)
+        fate = proxy.fate(proxy.number())
         if fate == REFUSE:
             self.answer(503, b'{"error_code": "TEMPORARILY_UNAVAILABLE", "message": "the database is away"}', {})
             return
-        upstream = http.client.HTTPConnection(self.server.host, timeout=600)
+        upstream = http.client.HTTPConnection(proxy.host, timeout=600)
         headers = {key: value for key, value in self.headers.items() if key.lower() not in {"host", "connection"}}
-        upstream.request(self.command, self.path, body, {**headers, "Host": self.server.host})
+        upstream.request(self.command, self.path, body, {**headers, "Host": proxy.host})
         answer = upstream.getresponse()
         content = answer.read()
         upstream.close()
@@ -69,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = forward  # noqa: N815
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Say nothing."""
 
 

@@ -133,6 +133,26 @@ def test_a_run_whose_answer_was_lost_is_opened_anew_so_that_what_it_holds_is_loo
     assert run.told[-3][0] == "points", "told again: the run itself leaves out what it holds"
 
 
+@pytest.mark.parametrize(("back_after", "told"), [(3, ["open", "points", "end"]), (10**9, [])])
+def test_where_nobody_can_send_it_later_the_end_waits_for_the_server_but_not_for_ever(
+    run, failures, monkeypatch, back_after, told
+):
+    now, slept = module.time.monotonic(), []
+    monkeypatch.setattr(module.time, "monotonic", lambda: now + sum(slept))
+
+    def sleep(seconds):
+        slept.append(seconds)
+        run.down = "" if len(slept) == back_after else "unreachable"
+
+    monkeypatch.setattr(module.time, "sleep", sleep)
+    patient, run.down = LiveTracker(run.open, failures.append, patience=60), "unreachable"
+    patient.begin()
+    patient.log_metrics({"a": 1.0})
+    end(patient)
+    assert [call[0] for call in run.told] == told
+    assert sum(slept) == (3 * module.PAUSE_SECONDS if told else 60)
+
+
 def test_a_tracker_that_is_not_live_sends_everything_at_the_end(run, failures):
     silent = LiveTracker(run.open, failures.append, live=False)
     silent.begin()

@@ -45,7 +45,7 @@ def _places(store: sqlite3.Connection) -> Iterator[str]:
     """Yield every folder of a workspace's files that an address begins with."""
     for table, column in ADDRESSES if _is_made(store) else ():
         for (address,) in store.execute(f"SELECT DISTINCT {column} FROM {table}"):  # noqa: S608 - our own names
-            root, found, _ = f"{address or ''}/".partition(f"/{ARTIFACTS}/")
+            root, found, _ = f"{address or ''}/".rpartition(f"/{ARTIFACTS}/")
             if found and root.startswith("file:"):
                 yield f"{root}/{ARTIFACTS}"
 

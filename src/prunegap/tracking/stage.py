@@ -7,7 +7,7 @@ from pathlib import Path
 
 from prunegap.artifacts.manifest import manifest_at
 from prunegap.tracking.addresses import without_password
-from prunegap.tracking.environment import experiment_name, pipeline_run_id
+from prunegap.tracking.environment import KUBEFLOW_RUN_VARIABLE, experiment_name, pipeline_run_id
 from prunegap.tracking.mlflow_client import check_server, connect
 from prunegap.tracking.mlflow_runs import PARENT_TAG, PIPELINE_RUN_TAG, STAGE_TAG, add_tags
 from prunegap.tracking.pipeline_run import (
@@ -24,6 +24,9 @@ from prunegap.tracking.reasons import reason
 from prunegap.tracking.tracked_step import NOWHERE, Step, note_done
 from prunegap.tracking.tracker import LiveTracker, print_warning, tracked
 from prunegap.tracking.upload import send_step
+
+KUBEFLOW_PATIENCE = 300.0
+"""Seconds that a task on Kubeflow waits at its end for a tracking server that is away."""
 
 
 @contextmanager
@@ -62,7 +65,9 @@ def stage_tracker(
             )
         warned.append(error)
 
-    with tracked(LiveTracker(open_run, fail), step, folder, warn) as tracker:
+    # What a pod lays down goes with it; elsewhere the workspace stays, for an upload or close-run.
+    patience = KUBEFLOW_PATIENCE if os.environ.get(KUBEFLOW_RUN_VARIABLE) else 0.0
+    with tracked(LiveTracker(open_run, fail, patience=patience), step, folder, warn) as tracker:
         yield tracker
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_BATCH = 1000
 LIVE_SECONDS = 2.0
+PAUSE_SECONDS = 5.0
 
 
 class Point(NamedTuple):
@@ -39,6 +40,7 @@ class LiveTracker:
         open_run: finds or makes the run, and brings its parameters and tags up to date.
         on_failure: called at every failure.
         live: False sends nothing before :meth:`end`.
+        patience: seconds that :meth:`end` tries again for, where nobody can send later what is missing.
         clock: milliseconds since 1970 that a value is logged at.
     """
 
@@ -48,11 +50,12 @@ class LiveTracker:
         on_failure: Callable[[Exception], None],
         *,
         live: bool = True,
+        patience: float = 0.0,
         clock: Callable[[], int] = now,
     ) -> None:
         self._open_run, self._on_failure, self._clock = open_run, on_failure, clock
         self._run: MlflowStepRun | None = None
-        self._live, self._last_sent = live, time.monotonic()
+        self._live, self._last_sent, self._patience = live, time.monotonic(), patience
         self._points: list[Point] = []
         self._calls: list[Callable[[MlflowStepRun], None]] = []
         self._said: dict[tuple[str, int], Point] = {}
@@ -62,8 +65,15 @@ class LiveTracker:
         self._send()
 
     def end(self, step: Step, told: str) -> None:
-        """Send what was not sent, and close the run; after a failure the server gets this one more try."""
+        """Send what was not sent, and close the run; after a failure the server gets one more try, or some."""
         self._calls.append(lambda run: run.end(step, told))
+        patient_until = time.monotonic() + self._patience
+        self._send_all()
+        while not self._live and time.monotonic() < patient_until:
+            time.sleep(PAUSE_SECONDS)
+            self._send_all()
+
+    def _send_all(self) -> None:
         if not self._live:
             self._run, self._live = None, True  # looked at again: what was not answered may have arrived
         self._send()
