@@ -122,13 +122,14 @@ def compose_services(experiment: Experiment, lanes: int = LANES) -> dict[str, di
     steps = sorted(runner.steps.items(), key=lambda named: named[1].depth)
     environment = {EXPERIMENT_VARIABLE: experiment.name, PIPELINE_RUN_VARIABLE: run}
     names = [name for name, _ in steps]
-    services = {OPENING: _service([OPENING], [])} | {
+    folder = f"--workspace=runs/{run}"
+    services = {OPENING: _service([OPENING, folder], [])} | {
         name: _service(
             step.command, [*(step.needs or [OPENING]), *names[max(place - lanes, 0) : max(place - lanes + 1, 0)]]
         )
         for place, (name, step) in enumerate(steps)
     }
-    services[CLOSING] = _service([CLOSING, "FINISHED"], names[-1:])
+    services[CLOSING] = _service([CLOSING, "FINISHED", folder], names[-1:])
     return {name: service | {"environment": dict(environment)} for name, service in services.items()}
 
 

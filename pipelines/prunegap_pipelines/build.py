@@ -24,7 +24,7 @@ from prunegap.pipeline.confusable_names import kubeflow_prefix
 from prunegap.pipeline.experiment import WHICH_METHOD, varied_keys
 from prunegap.stages.contract import StageParams
 from prunegap.stages.finetune import FinetuneParams, finetune
-from prunegap_pipelines.resources import Resources, connect, equip
+from prunegap_pipelines.resources import Resources, equip
 from prunegap_pipelines.runner import KubeflowRunner
 
 SEEDS = "seeds"
@@ -55,7 +55,7 @@ def build_pipeline(experiment: Experiment, image: str, resources: Resources, *, 
     def of(*channels: Any) -> None:  # noqa: ANN401 - kfp's channels
         close: Any = close_run_component(image)()
         close.set_display_name("close-run").set_caching_options(enable_caching=False)
-        connect(close, resources, experiment.name)
+        equip(close, resources, experiment.name, heavy=False)
         with dsl.ExitHandler(close, name="run"):
             opened: Any = open_run_component(image)()
             opened.set_display_name("open-run").set_caching_options(enable_caching=False)

@@ -114,6 +114,7 @@ class LocalRunner:
             first = outputs[stage.outputs[0].name]
             checkpoint_path(stage.identity(params, inputs), first).unlink(missing_ok=True)
         elif changed == "":
+            self.session.up_to_date(step, folder, params.effective(), step_tags(stage.name, tags), outputs)
             self.narrate(step, "up to date")
             return outputs
         self.narrate(step, "running")
@@ -121,7 +122,7 @@ class LocalRunner:
         with clear_disk_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             remove_partial(folder)
-        with self.session.step(step, folder, params.effective(), step_tags(stage.name, tags)) as tracker:
+        with self.session.step(step, folder, params.effective(), step_tags(stage.name, tags), outputs) as tracker:
             stage.run(params, inputs, outputs, tracker)
         self.done.append(step)
         self.narrate(step, f"done again, {changed}" if changed else "done", time.perf_counter() - began)
@@ -202,6 +203,16 @@ def locked(workspace: Path) -> Generator[None]:
                     f"{workspace}: another run is at work there; wait for it or choose another --workspace"
                 ) from None
             yield
+
+
+def at_work(workspace: Path) -> bool:
+    """Whether a run may be at work in a workspace: it holds the lock, or there is none, as where containers work."""
+    try:
+        with (workspace / ".lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    return False
 
 
 def artifact(workspace: Path, step: str, output: str) -> Path:

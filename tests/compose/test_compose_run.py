@@ -51,7 +51,7 @@ def tiny(project: Project) -> Path:
     file = generated(project.experiments / "tiny")
     ended = project.run(file)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert ended.stderr.splitlines()[-1].startswith("MLflow's run of 'tiny' is FINISHED: http://127.0.0.1:")
+    assert ended.stderr.splitlines()[-1].startswith("MLflow's run of 'tiny' is FINISHED (http://127.0.0.1:")
     return file
 
 

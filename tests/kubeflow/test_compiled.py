@@ -119,17 +119,15 @@ def test_a_dense_model_a_seed_belongs_into_the_loop(tmp_path):
 def test_tasks_are_cached_retried_and_stopped_in_time(digits):
     spec, platform = digits
     for name, task in tasks(spec):
-        if name == "close-run":
-            assert not task["cachingOptions"], "the exit handler always runs"
-            assert task["triggerPolicy"]["strategy"] == "ALL_UPSTREAM_TASKS_COMPLETED"
-            continue
-        if name == "open-run":
-            assert not task["cachingOptions"], "every run is opened"
+        if name in {"open-run", "close-run"}:
+            assert not task["cachingOptions"], "every run is opened and closed"
         else:
             assert task["cachingOptions"] == {"enableCache": True}, name
+        if name == "close-run":
+            assert task["triggerPolicy"]["strategy"] == "ALL_UPSTREAM_TASKS_COMPLETED"
         assert (task["retryPolicy"]["maxRetryCount"], task["retryPolicy"]["backoffFactor"]) == (2, 2.0), name
     for label, settings in platform.items():
-        assert label == "exec-close-run" or settings["activeDeadlineSeconds"] == "43200", label
+        assert settings["activeDeadlineSeconds"] == "43200", label
 
 
 def test_every_container_has_the_pinned_image_no_literal_secret_and_limits(smoke_on_gpus):
@@ -145,10 +143,9 @@ def test_every_container_has_the_pinned_image_no_literal_secret_and_limits(smoke
         (run_id,) = settings["fieldPathAsEnv"]
         assert run_id == {"name": "KFP_RUN_ID", "fieldPath": "metadata.labels['pipeline/runid']"}
         assert settings["securityContext"]["runAsNonRoot"], label
-        if label != "exec-close-run":
-            limits = container["resources"]
-            assert limits["resourceMemoryLimit"], label
-            assert limits["resourceCpuLimit"], label
+        amounts = container["resources"]
+        for kind in ("Cpu", "Memory"):
+            assert amounts[f"resource{kind}Request"] == amounts[f"resource{kind}Limit"], label
 
 
 def test_stages_that_run_a_network_get_the_gpu_the_others_do_not(smoke_on_gpus):
@@ -162,9 +159,8 @@ def test_stages_that_run_a_network_get_the_gpu_the_others_do_not(smoke_on_gpus):
         memory = [mount for mount in settings.get("emptyDirMounts", []) if mount["mountPath"] == "/dev/shm"]
         assert [(one["medium"], one["sizeLimit"]) for one in memory] == ([("Memory", "8Gi")] if heavy else []), label
         claims = {one["constant"]: one["mountPath"] for one in settings.get("pvcMount", [])}
-        if label != "exec-close-run":
-            assert claims["prunegap-data"] == "/data"
-            assert ("prunegap-checkpoints" in claims) == heavy
+        assert claims["prunegap-data"] == "/data"
+        assert ("prunegap-checkpoints" in claims) == heavy
         if heavy:
             assert (accelerator["resourceCount"], accelerator["resourceType"]) == ("1", "nvidia.com/gpu")
 

@@ -18,7 +18,7 @@ from prunegap.tracking.mlflow_client import connect
 from prunegap.tracking.mlflow_runs import find_runs
 
 PARENT = "pipeline"
-OF_THE_RUN = {"prunegap.pipeline_run", "prunegap.told", "prunegap.error", "prunegap.digest"}
+OF_THE_RUN = {f"prunegap.{key}" for key in ("pipeline_run", "began", "told", "error", "digest")}
 """Tags that say which run it is, when it was or how long it took: two equal runs differ in them."""
 Record = dict[str, dict[str, Any]]
 

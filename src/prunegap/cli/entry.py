@@ -26,7 +26,7 @@ from prunegap.cli.open_run import open_run
 from prunegap.cli.stage_command import stage_command
 from prunegap.cli.terminal import Terminal
 from prunegap.errors import UserError
-from prunegap.local import Inspector, LocalRunner, artifact, locked, stages_from
+from prunegap.local import Inspector, LocalRunner, artifact, at_work, locked, stages_from
 from prunegap.pipeline import STAGES, Experiment, prune_and_compare
 from prunegap.progress import shown_by
 from prunegap.report.summary import summarise
@@ -117,11 +117,15 @@ def ui(workspace: Path, port: int) -> None:
 
 @cli.command()
 @click.argument("workspace", type=click.Path(path_type=Path))
-def upload(workspace: Path) -> None:
-    """Send to MLflow what could not be sent while the run went on (MLFLOW_TRACKING_URI says where)."""
+@click.option("--tracking-uri", metavar="URI", help="MLflow to send to.  [default: MLFLOW_TRACKING_URI, else the last]")
+def upload(workspace: Path, tracking_uri: str | None) -> None:
+    """Send to MLflow what it lacks of a workspace: what an outage kept back, or all of it to another server."""
     from prunegap.tracking.session import upload as send
 
-    sent = send(workspace, None)
+    note = workspace / EXPERIMENT
+    name = str(json.loads(note.read_text())["name"]) if note.is_file() else ""
+    complete = None if at_work(workspace) else artifact(workspace, "compare", "comparison").exists()
+    sent = send(workspace, tracking_uri, experiment=name, complete=complete)
     click.echo(f"{sent} step{'' if sent == 1 else 's'} sent")
 
 

@@ -16,10 +16,11 @@ from prunegap.cli.explain import explain, flag
 from prunegap.cli.terminal import Terminal
 from prunegap.errors import UserError
 from prunegap.progress import shown_by
-from prunegap.stages.contract import Paths, Port, Stage, StageParams
+from prunegap.stages.contract import Paths, Port, Stage, StageParams, artifacts_of
 from prunegap.tracking.names import step_tags
 from prunegap.tracking.protocol import RememberingTracker
-from prunegap.tracking.stage import stage_tracker
+from prunegap.tracking.stage import complete_step, stage_tracker
+from prunegap.tracking.tracked_step import Step
 
 
 def stage_command(stage: Stage[..., Any]) -> click.Command:
@@ -36,6 +37,9 @@ def stage_command(stage: Stage[..., Any]) -> click.Command:
         params = validated(stage, given, flag)
         if unless_done and stage.changes(stage.identity(params, inputs), outputs) == []:
             click.echo(f"{step or stage.name}: up to date", err=True)
+            folder, read = _folder_of(stage, outputs), [path for _, _, path in artifacts_of(stage.inputs, inputs)]
+            name, told = step or stage.name, step_tags(stage.name, _tags(tag))
+            complete_step(folder, Step.beginning(name, folder, params.effective(), told, outputs), read)
             return
         carry_out(stage, params, inputs, outputs, step=step, tags=_tags(tag))
 
@@ -75,11 +79,13 @@ def carry_out(
     tags: Mapping[str, str],
 ) -> dict[str, float]:
     """Carry out a stage as a process of its own, tracked as its environment says; return its last metrics."""
-    folder = outputs[stage.outputs[0].name].parent
+    folder = _folder_of(stage, outputs)
     with clear_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with (
-        stage_tracker(folder, step or stage.name, params.effective(), step_tags(stage.name, tags)) as tracker,
+        stage_tracker(
+            folder, step or stage.name, params.effective(), step_tags(stage.name, tags), outputs=outputs
+        ) as tracker,
         shown_by(Terminal(Console(stderr=True)).progress),
     ):
         began = time.perf_counter()
@@ -87,6 +93,10 @@ def carry_out(
         stage.run(params, inputs, outputs, remembering)
     click.echo(f"{step or stage.name}: done in {time.perf_counter() - began:.1f} s", err=True)
     return remembering.metrics
+
+
+def _folder_of(stage: Stage[..., Any], outputs: Mapping[str, Path]) -> Path:
+    return outputs[stage.outputs[0].name].parent
 
 
 def _tags(given: tuple[str, ...]) -> dict[str, str]:

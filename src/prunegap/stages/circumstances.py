@@ -38,7 +38,7 @@ def made_on(params: object, began: float) -> dict[str, Any]:
         began: when the stage began, in seconds since the epoch.
     """
     return {
-        "began": datetime.fromtimestamp(began, UTC).isoformat(timespec="seconds"),
+        "began": datetime.fromtimestamp(began, UTC).isoformat(timespec="milliseconds"),
         "seconds": round(time.time() - began, 3),
         "prunegap": __version__,
         "python": platform.python_version(),

@@ -19,11 +19,15 @@ def sent_model(client: "MlflowClient", run_id: str, name: str, folder: Path, *, 
     """Send a model artifact to a run; the same content under the same name is one logged model, however often sent."""
     manifest, name = manifest_at(folder), name.translate(_REFUSED_IN_NAMES)
     condition = f"source_run_id = '{run_id}' AND name = '{name}'"
-    found = client.search_logged_models([experiment_id], filter_string=condition)
-    model = next((one for one in found if one.tags.get(DIGEST_TAG) == manifest.digest), None)
-    if model is None:
+
+    def same() -> "list[LoggedModel]":
+        found = client.search_logged_models([experiment_id], filter_string=condition)
+        alike = [one for one in found if one.tags.get(DIGEST_TAG) == manifest.digest]
+        return sorted(alike, key=lambda one: (str(one.status) != "READY", one.model_id))
+
+    if not (models := same()):
         keys, parameters = MetricNames(), flatten(manifest.identity.parameters)
-        model = client.create_logged_model(
+        client.create_logged_model(
             experiment_id,
             name=name,
             source_run_id=run_id,
@@ -31,6 +35,10 @@ def sent_model(client: "MlflowClient", run_id: str, name: str, folder: Path, *, 
             params={keys.slug(key): value[:MAX_VALUE] for key, value in parameters.items()},
             model_type=manifest.kind,
         )
+        models = same()
+    model, *doubles = models
+    for double in doubles:  # the client creates a model once more where the answer to the first time was lost
+        client.delete_logged_model(double.model_id)
     if str(model.status) != "READY":
         client.log_model_artifacts(model.model_id, str(folder))
         client.finalize_logged_model(model.model_id, "READY")

@@ -1,6 +1,7 @@
 """Runs in MLflow: one is found by its tags before it is created, and nothing is written to it twice."""
 
 import json
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -15,13 +16,14 @@ from prunegap.tracking.tracker import MAX_BATCH, Point
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Metric, Run
+    from mlflow.entities import Run
 
 NAME_TAG = "mlflow.runName"
 PARENT_TAG = "mlflow.parentRunId"
 PIPELINE_RUN_TAG = "prunegap.pipeline_run"
 STAGE_TAG = "prunegap.stage"
 STEP_TAG = "prunegap.step"
+BEGAN_TAG = "prunegap.began"
 CHANGED_TAG = "prunegap.changed"
 TOLD_TAG = "prunegap.told"
 GROUPS = "groups.json"
@@ -66,13 +68,17 @@ class MlflowStepRun:
         """Write at most 1,000 values, those that are not there."""
         from mlflow.entities import Metric
 
-        metrics = [Metric(self._names.slug(name), value, time, epoch) for name, value, epoch, time in points]
-        if self._there is not None:
-            metrics = [metric for metric in metrics if not self._there.holds(metric)]
-        self._client.log_batch(self._run_id, metrics=metrics)
+        named = [(self._names.slug(point.name), point) for point in points]
+        metrics = [
+            Metric(key, point.value, point.time, point.epoch)
+            for key, point in named
+            if self._there is None or self._there.time_of(key, point) is None
+        ]
+        # Real names first: who takes up a run that holds more points than names would name those anew.
         if len(self._names.renamed) > self._renamed:
             self._client.log_dict(self._run_id, self._names.renamed, GROUPS)
             self._renamed = len(self._names.renamed)
+        self._client.log_batch(self._run_id, metrics=metrics)
 
     def log_input(self, name: str, folder: Path) -> None:
         """Note a data set."""
@@ -87,10 +93,15 @@ class MlflowStepRun:
         from mlflow.entities import Metric
 
         model = sent_model(self._client, self._run_id, name, folder, experiment_id=self._experiment_id)
-        known = {(metric.key, repr(metric.value)) for metric in model.metrics or []}
+        known = {(metric.key, stored(metric.value)) for metric in model.metrics or []}
         of: Mapping[str, Any] = {"model_id": model.model_id, "run_id": self._run_id}
-        metrics = [Metric(self._names.slug(name), value, time, epoch, **of) for name, value, epoch, time in points]
-        metrics = [metric for metric in metrics if (metric.key, repr(metric.value)) not in known]
+        metrics: list[Metric] = []
+        for point in points:
+            key = self._names.slug(point.name)
+            if (key, stored(point.value)) not in known:
+                # What a model is told its run is told too: a point that the run holds keeps its time, and stays one.
+                time = self._there.time_of(key, point) if self._there else None
+                metrics.append(Metric(key, point.value, point.time if time is None else time, point.epoch, **of))
         for start in range(0, len(metrics), MAX_BATCH):
             self._client.log_batch(self._run_id, metrics=metrics[start : start + MAX_BATCH])
 
@@ -115,16 +126,21 @@ class MetricsThere:
     def __init__(self, client: "MlflowClient", run: "Run") -> None:
         self._client, self._run_id = client, run.info.run_id
         self._keys = set(run.data.metrics)
-        self._points: dict[str, set[tuple[int, str]]] = {}
+        self._times: dict[str, dict[tuple[int, str], int]] = {}
 
-    def holds(self, metric: "Metric") -> bool:
-        """Whether the run held this value of the metric at this epoch."""
-        if metric.key not in self._keys:
-            return False
-        if metric.key not in self._points:
-            history = self._client.get_metric_history(self._run_id, metric.key)
-            self._points[metric.key] = {(point.step, repr(point.value)) for point in history}
-        return (metric.step, repr(metric.value)) in self._points[metric.key]
+    def time_of(self, key: str, point: Point) -> int | None:
+        """Return when the run was told this value of a metric at this epoch, in milliseconds; None if it was not."""
+        if key not in self._keys:
+            return None
+        if key not in self._times:
+            history = self._client.get_metric_history(self._run_id, key)
+            self._times[key] = {(held.step, stored(held.value)): held.timestamp for held in history}
+        return self._times[key].get((point.epoch, stored(point.value)))
+
+
+def stored(value: float) -> str:
+    """Return a metric's value as a tracking store keeps it, printed: for an infinite one the largest there is."""
+    return repr(max(-sys.float_info.max, min(value, sys.float_info.max)) if value == value else value)  # noqa: PLR0124
 
 
 def find_runs(client: "MlflowClient", experiment_id: str, tags: Mapping[str, str]) -> "Iterator[Run]":
@@ -148,16 +164,27 @@ def find_run(client: "MlflowClient", experiment_id: str, tags: Mapping[str, str]
 def find_or_create(
     client: "MlflowClient", experiment_id: str, identity: Mapping[str, str], create: "Callable[[], Run]"
 ) -> "tuple[Run, bool]":
-    """Return the run with these tags, and whether it was there; of two created at one moment the older one stays."""
-    found = find_run(client, experiment_id, identity)
-    if found is not None:
-        return found, True
-    mine = create()
-    first = find_run(client, experiment_id, identity)
-    if first is None or first.info.run_id == mine.info.run_id:
-        return mine, False
-    client.delete_run(mine.info.run_id)
-    return first, True
+    """Return the run with these tags, and whether it was there; of two created at one moment the older one stays.
+
+    An answer that is lost on its way makes the client create a run once more: what began at the same millisecond as
+    the one that stays is such a double, and is deleted whenever it is met.
+    """
+    first, *others = [*find_runs(client, experiment_id, identity)] or [None]
+    if first is None:
+        mine = create()
+        first, *others = [*find_runs(client, experiment_id, identity)] or [mine]
+        taken_up = first.info.run_id != mine.info.run_id
+        others = [run for run in others if run.info.run_id == mine.info.run_id or _twins(run, mine)]
+    else:
+        taken_up = True
+        others = [run for run in others if _twins(run, first)]
+    for double in others:
+        client.delete_run(double.info.run_id)
+    return first, taken_up
+
+
+def _twins(run: "Run", other: "Run") -> bool:
+    return run.info.start_time == other.info.start_time
 
 
 def add_tags(client: "MlflowClient", run: "Run", tags: Mapping[str, str]) -> None:

@@ -10,6 +10,7 @@ from prunegap.errors import UserError
 from prunegap.tracking.environment import KUBEFLOW_RUN_VARIABLE
 from prunegap.tracking.links import EXPERIMENT_TAGS
 from prunegap.tracking.mlflow_runs import (
+    BEGAN_TAG,
     NAME_TAG,
     PARENT_TAG,
     PIPELINE_RUN_TAG,
@@ -53,7 +54,7 @@ class PipelineRun:
 
     def open_step(self, step: Step) -> MlflowStepRun:
         """Find the step's run by its tags, or create it below the parent, and bring it up to date."""
-        tags = {**self.tags, **step.tags, STEP_TAG: step.name}
+        tags = {**self.tags, **step.tags, STEP_TAG: step.name, **({} if self.step_run else self._identity(step))}
         tags[NAME_TAG] = run_name(step.name, step.tags)
         if self.parent is not None:
             tags[PARENT_TAG] = self.parent
@@ -63,14 +64,22 @@ class PipelineRun:
 
         if self.step_run is not None:
             run, taken_up = self.client.get_run(self.step_run), True
-        elif PIPELINE_RUN_TAG in tags:
-            identity = {key: tags[key] for key in (PIPELINE_RUN_TAG, STEP_TAG)}
-            run, taken_up = find_or_create(self.client, self.experiment_id, identity, create)
         else:
-            run, taken_up = create(), False
+            run, taken_up = find_or_create(self.client, self.experiment_id, self._identity(step), create)
         opened = MlflowStepRun(self.client, run, taken_up=taken_up)
         opened.begin(run, step, tags)
         return opened
+
+    def find_step(self, step: Step) -> "Run | None":
+        """Return the step's run, or None."""
+        if self.step_run is not None:
+            return self.client.get_run(self.step_run)
+        return find_run(self.client, self.experiment_id, self._identity(step))
+
+    def _identity(self, step: Step) -> dict[str, str]:
+        """Return the tags that only the step's run has; a step of no pipeline run is told by when it began."""
+        run = self.tags.get(PIPELINE_RUN_TAG)
+        return {STEP_TAG: step.name} | ({PIPELINE_RUN_TAG: run} if run else {BEGAN_TAG: str(step.began)})
 
     def steps(self) -> "Iterator[Run]":
         """Yield the run of every step, whatever parent it has."""

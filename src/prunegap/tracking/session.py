@@ -2,34 +2,40 @@
 
 import os
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from prunegap.errors import UserError
 from prunegap.tracking.addresses import ARTIFACTS, default_uri, without_password, workspace_uri
-from prunegap.tracking.environment import (
-    EXPERIMENT_VARIABLE,
-    PIPELINE_RUN_VARIABLE,
-    experiment_name,
-    pipeline_run_id,
-    pipeline_run_name,
-)
+from prunegap.tracking.environment import pipeline_run_id
 from prunegap.tracking.links import run_page
 from prunegap.tracking.mlflow_client import check_server, connect
-from prunegap.tracking.mlflow_runs import PIPELINE_RUN_TAG
-from prunegap.tracking.names import flatten
+from prunegap.tracking.mlflow_runs import PIPELINE_RUN_TAG, MlflowStepRun
 from prunegap.tracking.pipeline_run import PipelineRun, find_experiment, kubeflow_tags, open_parent, resume
-from prunegap.tracking.protocol import NullTracker, Tracker
+from prunegap.tracking.protocol import Tracker
 from prunegap.tracking.reasons import failure_line, reason
-from prunegap.tracking.tracked_step import RUNNING, Step, read_steps, status_of
+from prunegap.tracking.tracked_step import (
+    FINISHED,
+    KILLED,
+    NOWHERE,
+    RUNNING,
+    Step,
+    as_sealed,
+    note_done,
+    read_steps,
+    status_of,
+)
 from prunegap.tracking.tracker import LiveTracker, print_warning, tracked
 from prunegap.tracking.upload import send_missing
 from prunegap.tracking.workspace_run import (
     WorkspaceRun,
     begin_workspace_run,
+    containers_run,
+    new_workspace_run,
     read_workspace_run,
     write_workspace_run,
 )
@@ -52,7 +58,7 @@ class TrackingSession:
         experiment: name of the MLflow experiment.
         pipeline_run_name: name of the parent run.
         tags: tags of the parent and of every step.
-        enabled: False tracks nothing and writes nothing.
+        enabled: False tracks nothing; what each step was is still noted in its folder, for an upload.
         warn: receives the one line of a failure.
     """
 
@@ -117,29 +123,43 @@ class TrackingSession:
 
     @contextmanager
     def step(
-        self, name: str, folder: Path, parameters: Mapping[str, object], tags: Mapping[str, str]
+        self,
+        name: str,
+        folder: Path,
+        parameters: Mapping[str, object],
+        tags: Mapping[str, str],
+        outputs: Mapping[str, Path] = NOWHERE,
     ) -> Generator[Tracker]:
-        """Track one step; how it ended is written to its folder too.
+        """Track one step; how it ended is written to its folder too, and that alone if nothing is tracked.
 
         Args:
             name: name of the step, unique in the pipeline run, e.g. ``finetune/seed=0/sparsity=0.9/ceag``.
             folder: the step's folder.
             parameters: parameters of the stage, possibly nested.
             tags: the step's own tags, e.g. ``prunegap.seed``.
+            outputs: where it seals what it makes, by name.
         """
-        if self._run is None:
-            yield NullTracker()
-            return
-        run, step = self._run, Step(name, flatten(parameters), {**self._tags, **tags})
+        run, step = self._run, Step.beginning(name, folder, parameters, {**self._tags, **tags}, outputs)
 
-        def open_run():  # noqa: ANN202
+        def open_run(run: PipelineRun) -> MlflowStepRun:
             if self._down:
                 check_server(self.uri)  # a server that is gone is told by one short question
             return run.open_step(step)
 
-        tracker = LiveTracker(open_run, self._fail, live=not self._down)
-        with tracked(tracker, step, folder, self._warn):
-            yield tracker
+        tracker = LiveTracker(partial(open_run, run), self._fail, live=not self._down) if run else None
+        with tracked(tracker, step, folder, self._warn) as told:
+            yield told
+
+    def up_to_date(
+        self,
+        name: str,
+        folder: Path,
+        parameters: Mapping[str, object],
+        tags: Mapping[str, str],
+        outputs: Mapping[str, Path],
+    ) -> None:
+        """Note a step that was found done, by arguments as for :meth:`step`; the end sends what is missing of it."""
+        note_done(folder, Step.beginning(name, folder, parameters, {**self._tags, **tags}, outputs), self._warn)
 
     def _fail(self, error: Exception) -> None:
         if not self._down:
@@ -154,7 +174,14 @@ def upload_uri(workspace: Path, uri: str | None) -> str:
     return uri or os.environ.get("MLFLOW_TRACKING_URI") or last or workspace_uri(workspace)
 
 
-def upload(workspace: Path, uri: str | None, warn: Callable[[str], None] = print_warning) -> int:
+def upload(
+    workspace: Path,
+    uri: str | None,
+    warn: Callable[[str], None] = print_warning,
+    *,
+    experiment: str = "",
+    complete: bool | None = None,
+) -> int:
     """Send what the address lacks of the workspace's pipeline run.
 
     A finished step is told of from its sealed artifacts, every number, model and file; of one that failed or was
@@ -163,14 +190,23 @@ def upload(workspace: Path, uri: str | None, warn: Callable[[str], None] = print
 
     The parent run of containers stays open until ``close-run``.
 
+    Args:
+        workspace: folder with steps, whoever carried them out and whether they were tracked or not.
+        uri: where to; None for :func:`upload_uri`.
+        warn: receives one line for each artifact that cannot be told of.
+        experiment: name of the MLflow experiment of a run that was never tracked; empty: the run's own name.
+        complete: whether the run came to its end; None if somebody may still be at work there.
+
     Returns:
         Number of steps of which something was lacking.
 
     Raises:
-        UserError: nothing was tracked there, or the server does not take it; what it took stays sent.
+        UserError: no step there, or the server does not take it; what it took stays sent.
     """
     address = upload_uri(workspace, uri)
-    run = read_workspace_run(workspace) or _run_in_containers(workspace)
+    run = read_workspace_run(workspace) or _untracked_run(workspace, experiment)
+    if run.status == RUNNING and complete is not None:
+        run = replace(run, status=FINISHED if complete and _all_finished(workspace) else KILLED)
     check_server(address)
     pipeline_run = _open(workspace, address, run)
     sent = 0
@@ -188,15 +224,18 @@ def upload(workspace: Path, uri: str | None, warn: Callable[[str], None] = print
     return sent
 
 
-def _run_in_containers(workspace: Path) -> WorkspaceRun:
-    """Return the run of a workspace whose steps ran in containers; the environment says what it is called there."""
-    run = pipeline_run_id()
-    if run is None or next(read_steps(workspace), None) is None:
-        raise UserError(
-            f"{workspace}: no tracked run there; name the workspace of a `prunegap run`, or for one of containers set "
-            f"{PIPELINE_RUN_VARIABLE} and {EXPERIMENT_VARIABLE} as they had them"
-        )
-    return WorkspaceRun(run, pipeline_run_name(run), experiment_name(), {}, RUNNING, "")
+def _all_finished(workspace: Path) -> bool:
+    return all(as_sealed(step, folder).status == FINISHED for folder, step in read_steps(workspace))
+
+
+def _untracked_run(workspace: Path, experiment: str) -> WorkspaceRun:
+    """Return the run of a workspace that was never tracked, or by containers whose environment says what it is."""
+    if next(read_steps(workspace), None) is None:
+        raise UserError(f"{workspace}: no step of a run there; name the workspace of a run")
+    if run := pipeline_run_id():
+        return containers_run(run)
+    name = workspace.resolve().name
+    return new_workspace_run(name, experiment or name, FINISHED if _all_finished(workspace) else KILLED)
 
 
 def _open(workspace: Path, uri: str, run: WorkspaceRun) -> PipelineRun:
@@ -210,7 +249,7 @@ def _open(workspace: Path, uri: str, run: WorkspaceRun) -> PipelineRun:
             f"tracking at {shown} does not take the run ({reason(error)}); check the address, or leave out "
             "--tracking-uri and MLFLOW_TRACKING_URI to track in the workspace"
         ) from error
-    if read_workspace_run(workspace):
+    with suppress(OSError):  # a copy that cannot be written can be sent
         write_workspace_run(workspace, replace(run, uri=shown))
     return opened
 

@@ -1,15 +1,15 @@
 """Tracking one step that runs alone, in a container: where to log comes from the environment."""
 
 import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from prunegap.artifacts.manifest import manifest_at
 from prunegap.tracking.addresses import without_password
 from prunegap.tracking.environment import experiment_name, pipeline_run_id
 from prunegap.tracking.mlflow_client import check_server, connect
 from prunegap.tracking.mlflow_runs import PARENT_TAG, PIPELINE_RUN_TAG, STAGE_TAG, add_tags
-from prunegap.tracking.names import flatten
 from prunegap.tracking.pipeline_run import (
     KUBEFLOW_RUN_TAG,
     PIPELINE,
@@ -19,10 +19,11 @@ from prunegap.tracking.pipeline_run import (
     kubeflow_tags,
     resume,
 )
-from prunegap.tracking.protocol import NullTracker, Tracker
+from prunegap.tracking.protocol import Tracker
 from prunegap.tracking.reasons import reason
-from prunegap.tracking.tracked_step import Step
+from prunegap.tracking.tracked_step import NOWHERE, Step, note_done
 from prunegap.tracking.tracker import LiveTracker, print_warning, tracked
+from prunegap.tracking.upload import send_step
 
 
 @contextmanager
@@ -31,20 +32,23 @@ def stage_tracker(
     name: str,
     parameters: Mapping[str, object],
     tags: Mapping[str, str],
+    *,
+    outputs: Mapping[str, Path] = NOWHERE,
     warn: Callable[[str], None] = print_warning,
 ) -> Generator[Tracker]:
-    """Track one step by ``MLFLOW_TRACKING_URI``; without it, track nothing.
+    """Track one step by ``MLFLOW_TRACKING_URI``; without it, only the step's file is written.
 
     The step logs to the run ``MLFLOW_RUN_ID`` if that is set (Kubeflow sets it), else to a run nested below
     the parent of ``PRUNEGAP_PIPELINE_RUN`` or ``KFP_RUN_ID``, an identifier all steps of a pipeline run
     share, else to a run of its own. The parent is made by ``prunegap open-run``; a step only finds it, and where it
     finds none, ``close-run`` puts the step's run below one. A server that fails costs one warning, not the step.
     """
-    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    uri, warned = os.environ.get("MLFLOW_TRACKING_URI"), list[Exception]()
+    step = Step.beginning(name, folder, parameters, tags, outputs)
     if not uri:
-        yield NullTracker()
+        with tracked(None, step, folder, warn) as tracker:
+            yield tracker
         return
-    step, warned = Step(name, flatten(parameters), dict(tags)), list[Exception]()
 
     def open_run():  # noqa: ANN202
         check_server(uri)
@@ -58,12 +62,37 @@ def stage_tracker(
             )
         warned.append(error)
 
-    tracker = LiveTracker(open_run, fail)
-    with tracked(tracker, step, folder, warn):
+    with tracked(LiveTracker(open_run, fail), step, folder, warn) as tracker:
         yield tracker
 
 
-def _pipeline_run(uri: str) -> PipelineRun:
+def complete_step(
+    folder: Path, step: Step, inputs: Iterable[Path], warn: Callable[[str], None] = print_warning
+) -> None:
+    """Send what MLflow lacks of a step that was found done; a server that fails costs one warning.
+
+    Args:
+        folder: of the step.
+        step: as it would begin now.
+        inputs: folders of what it read.
+        warn: receives one line for what cannot be sent.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI")
+    step = note_done(folder, step, warn)
+    if not uri:
+        return
+    try:
+        check_server(uri)
+        run, made = _pipeline_run(uri, reopen=False), {manifest_at(path).digest: path for path in inputs}
+        send_step(folder, step, run, run.find_step(step), made=lambda: made, warn=warn)
+    except Exception as error:
+        warn(
+            f"{step.name}: MLflow at {without_password(uri)} may lack something of it ({reason(error)}); the same "
+            "command sends it once the server answers, `prunegap upload` and `prunegap close-run` too"
+        )
+
+
+def _pipeline_run(uri: str, *, reopen: bool = True) -> PipelineRun:
     client, step_run, pipeline_run = connect(uri), os.environ.get("MLFLOW_RUN_ID"), pipeline_run_id()
     tags = kubeflow_tags()
     if step_run:
@@ -79,6 +108,6 @@ def _pipeline_run(uri: str) -> PipelineRun:
         return PipelineRun(client, experiment_id, tags, None)
     tags |= {PIPELINE_RUN_TAG: pipeline_run}
     parent = find_parent(client, experiment_id, pipeline_run)
-    if parent is not None:
+    if parent is not None and reopen:
         resume(client, parent, tags)
     return PipelineRun(client, experiment_id, tags, parent.info.run_id if parent else None)

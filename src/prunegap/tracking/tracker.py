@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prunegap.artifacts.kind import Artifact
 from prunegap.artifacts.manifest import manifest_at
-from prunegap.tracking.tracked_step import Step, now, status_of, told_digest, write_step
+from prunegap.tracking.protocol import NullTracker, Tracker
+from prunegap.tracking.tracked_step import Step, as_sealed, note, now, status_of, told_digest
 
 if TYPE_CHECKING:
     from prunegap.tracking.mlflow_runs import MlflowStepRun
@@ -121,24 +122,24 @@ class LiveTracker:
 
 
 @contextmanager
-def tracked(tracker: LiveTracker, step: Step, folder: Path, warn: Callable[[str], None]) -> Generator[None]:
-    """Begin a step on entry and end it by how the block is left; a file in the step's folder says so first."""
+def tracked(tracker: LiveTracker | None, step: Step, folder: Path, warn: Callable[[str], None]) -> Generator[Tracker]:
+    """Begin a step on entry and end it by how the block is left; a file in the step's folder says so first.
 
-    def note(step: Step) -> None:
-        try:
-            write_step(folder, step)
-        except OSError as error:
-            warn(f"{folder}: cannot be written ({error.strerror}); an upload will not know of this step")
+    Without a tracker there is the file alone: an upload may send the step later.
+    """
 
     def end(error: BaseException | None) -> None:
-        over = step.over(status_of(error))
-        note(over)
-        tracker.end(over, told_digest(over, folder))
+        over = as_sealed(step.over(status_of(error)), folder)
+        note(folder, over, warn)
+        if tracker:
+            # Broken off while it told of what it had sealed: it may lack something, and whoever looks sends that.
+            tracker.end(over, told_digest(over, folder) if error is None else "")
 
-    note(step)
-    tracker.begin()
+    note(folder, step, warn)
+    if tracker:
+        tracker.begin()
     try:
-        yield
+        yield tracker or NullTracker()
     except BaseException as error:
         end(error)
         raise

@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prunegap.errors import UserError
@@ -13,6 +15,7 @@ from prunegap.tracking.environment import (
     pipeline_run_id,
     pipeline_run_name,
 )
+from prunegap.tracking.final_status import by_last_stage
 from prunegap.tracking.links import PAGES_VARIABLE, run_page
 from prunegap.tracking.mlflow_client import check_server, connect
 from prunegap.tracking.mlflow_runs import MAX_VALUE, PARENT_TAG, PIPELINE_RUN_TAG
@@ -25,7 +28,10 @@ from prunegap.tracking.pipeline_run import (
     open_parent,
 )
 from prunegap.tracking.reasons import reason
-from prunegap.tracking.tracked_step import KILLED, RUNNING
+from prunegap.tracking.tracked_step import FAILED, FINISHED, KILLED, RUNNING
+from prunegap.tracking.tracker import print_warning
+from prunegap.tracking.upload import send_missing
+from prunegap.tracking.workspace_run import containers_run, read_workspace_run, write_workspace_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -34,28 +40,62 @@ if TYPE_CHECKING:
 ERROR_TAG = "prunegap.error"
 
 
-def open_pipeline_run() -> str:
+def open_pipeline_run(workspace: Path | None = None) -> str:
     """Create the parent run that the environment names, so that no two steps have to agree on who does.
+
+    Args:
+        workspace: folder of the run's steps, where it is noted which run they are of; None where there is none.
 
     Returns:
         One line that says what was done, or why nothing was: tracking never fails a run.
     """
+    _note(workspace, RUNNING)
     return _by_environment("open", "is not opened", _open)
 
 
-def close_pipeline_run(status: str, error: str = "") -> str:
+def close_pipeline_run(status: str, error: str = "", workspace: Path | None = None) -> str:
     """Close the parent run that the environment names, and the nested runs that dead containers left open.
 
     Args:
-        status: ``FINISHED``, ``FAILED`` or ``KILLED``.
+        status: ``FINISHED``, ``FAILED`` or ``KILLED``; empty: FINISHED if compare is done, else FAILED.
         error: why it failed; kept as a tag of the parent.
+        workspace: folder of the run's steps: what MLflow lacks of them is sent first; None where there is none.
 
     Returns:
         One line that says what was done, or why nothing was: tracking never fails a run.
     """
-    return _by_environment(
-        "close", "is left open", lambda client, pipeline_run: _close(client, pipeline_run, status, error)
-    )
+    _note(workspace, status or RUNNING)
+
+    def close(client: "MlflowClient", pipeline_run: str) -> str:
+        sent = _complete(client, pipeline_run, status or RUNNING, workspace) if workspace else 0
+        return _close(client, pipeline_run, status, error) + (
+            f"; steps of which MLflow lacked something: {sent}" if sent else ""
+        )
+
+    return _by_environment("close", "is left open", close)
+
+
+def _note(workspace: Path | None, status: str) -> None:
+    """Note which run the steps of a workspace are of, so that an upload needs no environment to know it."""
+    pipeline_run = pipeline_run_id()
+    if workspace is None or not pipeline_run:
+        return
+    known = read_workspace_run(workspace)
+    run = containers_run(pipeline_run, status)
+    try:
+        workspace.mkdir(parents=True, exist_ok=True)
+        write_workspace_run(workspace, replace(run, uri=known.uri if known and known.id == run.id else ""))
+    except OSError as error:
+        print_warning(f"{workspace}: cannot be written ({error.strerror}); an upload will not know which run it is")
+
+
+def _complete(client: "MlflowClient", pipeline_run: str, status: str, workspace: Path) -> int:
+    """Send what MLflow lacks of the steps in a workspace, and return of how many it lacked anything."""
+    experiment_id = find_experiment(client, experiment_name())
+    tags = {PIPELINE_RUN_TAG: pipeline_run, **kubeflow_tags()}
+    parent = find_parent(client, experiment_id, pipeline_run)
+    run = PipelineRun(client, experiment_id, tags, parent.info.run_id if parent else None)
+    return sum(1 for _ in send_missing(workspace, status, run, print_warning))
 
 
 def _by_environment(verb: str, left: str, act: "Callable[[MlflowClient, str], str]") -> str:
@@ -94,21 +134,28 @@ def _close(client: "MlflowClient", pipeline_run: str, status: str, error: str) -
     if parent is None:
         return f"nothing to close: MLflow has no run of '{pipeline_run}' in experiment '{experiment_name()}'"
     _adopt(client, parent, steps)
+    why = ""
+    if not status:
+        status, why = by_last_stage(steps)
+        error = error or (f"nobody told how the run ended, and {why}" if status == FAILED else "")
     left_open = [run for run in steps if run.info.status == RUNNING]
+    left_as = FINISHED if status == FINISHED else KILLED  # a run that came to its end has no step that did not
     for run in left_open:
-        client.set_terminated(run.info.run_id, KILLED)
+        client.set_terminated(run.info.run_id, left_as)
     if error:
         client.set_tag(parent.info.run_id, ERROR_TAG, error[:MAX_VALUE])
+    elif ERROR_TAG in parent.data.tags:
+        client.delete_tag(parent.info.run_id, ERROR_TAG)  # of an earlier try
     if left_open or parent.info.status != status:
         client.set_terminated(parent.info.run_id, status)
-    left = f"; steps that were left open and are now KILLED: {len(left_open)}" if left_open else ""
-    return f"MLflow's run of '{pipeline_run}' is {status}{left}{_page(parent)}"
+    left = f"; steps that were left open and are now {left_as}: {len(left_open)}" if left_open else ""
+    return f"MLflow's run of '{pipeline_run}' is {status}{_page(parent)}{left}"
 
 
 def _page(parent: "Run") -> str:
     """Return the run's page, where a browser's way to the server is known: the address in here may be none."""
     known = os.environ.get(PAGES_VARIABLE)
-    return f": {run_page(known, parent.info.experiment_id, parent.info.run_id)}" if known else ""
+    return f" ({run_page(known, parent.info.experiment_id, parent.info.run_id)})" if known else ""
 
 
 def _steps(client: "MlflowClient", experiment_id: str, pipeline_run: str) -> "list[Run]":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from prunegap.artifacts.manifest import write_json
 from prunegap.errors import UserError
+from prunegap.tracking.environment import experiment_name, pipeline_run_name
 from prunegap.tracking.tracked_step import RUNNING
 
 FILE = "tracking.json"
@@ -47,11 +48,19 @@ def write_workspace_run(workspace: Path, run: WorkspaceRun) -> None:
     write_json(workspace / FILE, asdict(run))
 
 
+def new_workspace_run(name: str, experiment: str, status: str = RUNNING) -> WorkspaceRun:
+    """Return a run that no server has heard of."""
+    return WorkspaceRun(f"{name}-{uuid.uuid4().hex[:12]}", name, experiment, {}, status, "")
+
+
+def containers_run(pipeline_run: str, status: str = RUNNING) -> WorkspaceRun:
+    """Return the run whose steps are containers: their environment says what it is called."""
+    return WorkspaceRun(pipeline_run, pipeline_run_name(pipeline_run), experiment_name(), {}, status, "")
+
+
 def begin_workspace_run(workspace: Path, experiment: str, name: str, tags: Mapping[str, str]) -> WorkspaceRun:
     """Return the workspace's pipeline run, now running; it is written down before any server hears of it."""
-    known = read_workspace_run(workspace)
-    if known is None:
-        known = WorkspaceRun(f"{name}-{uuid.uuid4().hex[:12]}", name, experiment, {}, RUNNING, "")
+    known = read_workspace_run(workspace) or new_workspace_run(name, experiment)
     run = replace(known, experiment=experiment, tags=dict(tags), status=RUNNING)
     workspace.mkdir(parents=True, exist_ok=True)
     write_workspace_run(workspace, run)
