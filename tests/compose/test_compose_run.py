@@ -99,7 +99,7 @@ def test_the_store_holds_models_with_masks_and_the_report(project: Project, view
     )
     stored = {entry["Key"]: entry["Size"] for entry in s3.list_objects_v2(Bucket="mlflow")["Contents"]}
     models = view.models()
-    assert sorted(model.name for model in models) == [
+    assert sorted(model.model_type for model in models) == [
         "dense_model",
         "finetuned_model",
         "finetuned_model",
@@ -107,7 +107,7 @@ def test_the_store_holds_models_with_masks_and_the_report(project: Project, view
     ]
     for model in models:
         files = {key.rpartition("/")[2] for key in stored if model.model_id in key}
-        assert files >= ({"manifest.json"} | ({"masks.safetensors"} if model.name != "dense_model" else set()))
+        assert files >= ({"manifest.json"} | ({"masks.safetensors"} if model.model_type != "dense_model" else set()))
     report = f"{view.experiment_id}/{view.step('compare').info.run_id}/artifacts/comparison/comparison.html"
     assert stored[report] > 10_000
     assert b"</html>" in s3.get_object(Bucket="mlflow", Key=report)["Body"].read()

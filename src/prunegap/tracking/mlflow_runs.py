@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from prunegap.artifacts.comparison import Comparison
 from prunegap.tracking.inputs import dataset_input
 from prunegap.tracking.mlflow_model import DIGEST_TAG, models_with, sent_model
-from prunegap.tracking.names import MetricNames, model_name, settings_of, slug
+from prunegap.tracking.names import MetricNames, grouping_of, model_name, slug
 from prunegap.tracking.overview import describe
 from prunegap.tracking.tracked_step import RUNNING, Step
 from prunegap.tracking.tracker import MAX_BATCH, Point
@@ -55,7 +55,7 @@ class MlflowStepRun:
 
         keys = MetricNames()
         # MLflow's pages group by parameters, not by tags; what is both is one.
-        named = {**settings_of(step.tags), **step.parameters}
+        named = {**grouping_of(step.tags), **step.parameters}
         said = {keys.slug(key): value[:MAX_VALUE] for key, value in named.items()}
         known: Mapping[str, str] = run.data.params
         # MLflow refuses a second value of a parameter: the run keeps its first, a tag tells the latest.
