@@ -35,7 +35,7 @@ def tiny(project: Project) -> Path:
     file = generated(project.experiments / "tiny", methods=METHODS)
     ended = project.run(file)
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert ended.stderr.splitlines()[-1].startswith("MLflow's run of 'tiny' is FINISHED: http://127.0.0.1:")
+    assert ended.stderr.splitlines()[-1].startswith("MLflow's run of 'tiny' is FINISHED (http://127.0.0.1:")
     return file
 
 
@@ -83,7 +83,7 @@ def test_the_store_holds_models_with_masks_and_the_report(project: Project, view
     )
     stored = {entry["Key"]: entry["Size"] for entry in s3.list_objects_v2(Bucket="mlflow")["Contents"]}
     models = view.models()
-    assert sorted(model.name for model in models) == [
+    assert sorted(model.model_type for model in models) == [
         "dense_model",
         "finetuned_model",
         "finetuned_model",
@@ -91,7 +91,7 @@ def test_the_store_holds_models_with_masks_and_the_report(project: Project, view
     ]
     for model in models:
         files = {key.rpartition("/")[2] for key in stored if model.model_id in key}
-        assert files >= ({"manifest.json"} | ({"masks.safetensors"} if model.name != "dense_model" else set()))
+        assert files >= ({"manifest.json"} | ({"masks.safetensors"} if model.model_type != "dense_model" else set()))
     report = f"{view.experiment_id}/{view.step('compare').info.run_id}/artifacts/comparison/comparison.html"
     assert stored[report] > 10_000
     assert b"</html>" in s3.get_object(Bucket="mlflow", Key=report)["Body"].read()

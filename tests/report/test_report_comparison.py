@@ -110,9 +110,12 @@ def test_a_label_is_the_name_in_rows_and_files_and_keeps_runs_of_one_method_apar
     write_group_results_csv(labelled, tmp_path / "group_results.csv")
     assert {line["method"] for line in read(tmp_path / "group_results.csv")} == {"ceag_k5"}
     assert row_metrics(rows[1]).keys() == {
-        f"ceag_k5_90/{split}_{name}"
-        for split in ("train", "test")
-        for name in ("accuracy", "max_psi", "psi_pw", "churn")
+        "feasible on train/ceag_k5 90",
+        *(
+            f"{split} {name}/ceag_k5 90"
+            for split in ("train", "test")
+            for name in ("accuracy", "max psi", "Psi_PW", "churn")
+        ),
     }
 
 

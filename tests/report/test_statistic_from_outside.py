@@ -103,7 +103,7 @@ def test_it_is_in_every_file_table_plot_page_and_metric(install, tmp_path):
     evaluations = load_evaluations(tmp_path)
     assert evaluations == [run]
     rows = summarise(evaluations)
-    assert row_metrics(rows[0])["nft_90/test_lost_share"] == 0.25
+    assert row_metrics(rows[0])["test lost share/nft 90"] == 0.25
     write_group_results_csv(evaluations, tmp_path / "group_results.csv")
     assert {one["group_name"]: float(one["lost"]) for one in read(tmp_path / "group_results.csv")} == LOST_BY_GROUP
     write_comparison_csv(rows, tmp_path / "comparison.csv")

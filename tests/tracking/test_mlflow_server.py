@@ -14,7 +14,7 @@ from prunegap.errors import UserError
 from prunegap.tracking.mlflow_client import check_server
 from prunegap.tracking.session import upload
 
-SETTINGS = {"seed": "0", "sparsity": "0.9", "method": "ceag"}
+SETTINGS = {"method_or_label": "ceag", "seed": "0", "sparsity": "0.9", "method": "ceag"}
 GROUP = "group_accuracy/g7 _x_"
 
 
@@ -49,7 +49,7 @@ def test_a_tracked_step_is_a_nested_run_with_everything_and_its_files_lie_in_the
     shared = ("prunegap.pipeline_run", "owner", "kfp.pipeline_run_id", "kfp.pipeline_run_url")
     assert {key: step.data.tags[key] for key in shared} == {key: parent.data.tags[key] for key in shared}
     assert {key: step.data.tags[key] for key in TAGS} == TAGS
-    assert step.data.params == {"method": "ceag", "optimizer.lr": "0.1", "seed": "0", "sparsity": "0.9"}
+    assert step.data.params == {"method": "ceag", "optimizer.lr": "0.1"} | SETTINGS
     assert history(found) == [(0, 0.07), (1, 1.07), (2, 2.07)]
     assert json.loads(found.text(step, "groups.json"))[GROUP] == "group_accuracy/g7 (x)"
     assert json.loads(found.text(step, "history/points.json"))[0][1]["group_accuracy/g7 (x)"] == 0.07

@@ -76,7 +76,7 @@ def test_whatever_is_lacking_doubled_or_wrong_in_a_record_is_named(
     client.set_tag(run_id, "prunegap.seed", "7")
     client.delete_run(found.step("compare").info.run_id)
     client.create_run(found.experiment_id, tags=found.step("prepare_data").data.tags)
-    (model,) = [one for one in found.models() if one.name == "sparse_model"]
+    (model,) = [one for one in found.models() if one.model_type == "sparse_model"]
     client.log_model_artifact(model.model_id, str(tables))
     said = differences(whole, record(other, workspace.name))
     for line in (

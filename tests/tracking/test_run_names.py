@@ -17,7 +17,7 @@ CEAG = {"seed": "0", "sparsity": "0.995", "method": "ceag"}
         ("prepare_data", "prepare_data", {}, "data"),
         ("acquire_dense", "acquire_dense", {"seed": "3"}, "dense seed 3"),
         ("measure_baseline", "measure_baseline", {"seed": "0"}, "baseline seed 0"),
-        ("prune", "prune-x", {"seed": "0", "sparsity": "0.9"}, "prune 90 % seed 0"),
+        ("prune", "prune-x", {"seed": "0", "sparsity": "0.9"}, "pruned 90 % seed 0"),
         ("finetune", "finetune-x", CEAG, "ceag 99.5 % seed 0"),
         ("finetune", "finetune-x", CEAG | {"label": "ceag_k80"}, "ceag_k80 99.5 % seed 0"),
         ("evaluate", "evaluate-x", CEAG, "evaluate ceag 99.5 % seed 0"),

@@ -22,7 +22,7 @@ def test_a_step_in_a_container_logs_to_the_run_it_is_given(server, open_session,
     assert (run.info.run_id, run.data.metrics, run.data.params) == (
         given,
         {"accuracy": 0.5},
-        {"lr": "1", "method": "ceag", "seed": "0", "sparsity": "0.9"},
+        {"lr": "1", "method": "ceag", "method_or_label": "ceag", "seed": "0", "sparsity": "0.9"},
     )
 
 
@@ -109,7 +109,7 @@ def test_a_step_that_began_without_its_server_is_told_whole_if_it_is_there_at_th
         mortal_server.start()
     step = view(mortal_server.uri).step(NAME)
     assert (step.info.status, step.data.metrics) == ("FINISHED", {"accuracy": 0.5})
-    assert step.data.params == {"lr": "1", "method": "ceag", "seed": "0", "sparsity": "0.9"}
+    assert step.data.params == {"lr": "1", "method": "ceag", "method_or_label": "ceag", "seed": "0", "sparsity": "0.9"}
     assert len(said) == 1
 
 

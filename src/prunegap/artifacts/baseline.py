@@ -25,7 +25,7 @@ BASELINE = "baseline.json"
 
 
 @dataclass(frozen=True)
-class Baseline(Artifact, kind="baseline"):
+class Baseline(Artifact, kind="baseline", judges="dense_model"):
     """What the dense model does, on every split.
 
     Attributes:

@@ -20,7 +20,7 @@ class Comparison(
     Artifact,
     kind="comparison",
     views={"groups": "groups.md", "table": "comparison.md", "report": "comparison.html"},
-    tracked="files",
+    tracked="result",
 ):
     """All evaluations of a run.
 

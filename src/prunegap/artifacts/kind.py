@@ -19,8 +19,9 @@ class Artifact(ABC):
         kind: name on disk and of the ports.
         kubeflow: name of its type among Kubeflow's: Dataset, Model or Artifact.
         views: files a person looks at, Markdown or HTML, by the name they are shown under.
-        tracked: how a tracker keeps it: as attached files, as a logged model, or as numbers alone.
-        judges: kind of the input that its metrics are about: that input is kept as a logged model, with them.
+        tracked: how a tracker keeps it: as attached files, as those and as what the whole pipeline run shows (its
+            result), as a logged model, or as numbers alone.
+        judges: kind, and name, of the input that its metrics are about: the logged model of that input gets them too.
         meets_other: names of what it is made from and may later meet others of, as a model may meet other data.
         bulk: pattern of its files that can be large, which may lie outside its folder; empty: none.
     """
@@ -28,7 +29,7 @@ class Artifact(ABC):
     kind: ClassVar[str]
     kubeflow: ClassVar[str]
     views: ClassVar[Mapping[str, str]]
-    tracked: ClassVar[Literal["files", "model", "numbers"]]
+    tracked: ClassVar[Literal["files", "result", "model", "numbers"]]
     judges: ClassVar[str]
     meets_other: ClassVar[frozenset[str]]
     bulk: ClassVar[str]
@@ -39,7 +40,7 @@ class Artifact(ABC):
         kind: str,
         kubeflow: Literal["Dataset", "Model", "Artifact"] = "Artifact",
         views: Mapping[str, str] | None = None,
-        tracked: Literal["files", "model", "numbers"] = "numbers",
+        tracked: Literal["files", "result", "model", "numbers"] = "numbers",
         judges: str = "",
         meets_other: Collection[str] = (),
         bulk: str = "",

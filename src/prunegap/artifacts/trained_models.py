@@ -154,7 +154,7 @@ class SparseModel(Artifact, kind="sparse_model", kubeflow="Model", tracked="mode
 
 
 @dataclass(frozen=True)
-class FinetunedModel(Artifact, kind="finetuned_model", kubeflow="Model", meets_other=["dataset"]):
+class FinetunedModel(Artifact, kind="finetuned_model", kubeflow="Model", tracked="model", meets_other=["dataset"]):
     """A sparse network after fine-tuning with one method."""
 
     network: StoredModel

@@ -139,9 +139,14 @@ def write_comparison_csv(rows: Sequence[ComparisonRow], path: Path) -> None:
 
 
 def row_metrics(row: ComparisonRow) -> dict[str, float]:
-    """Return what a tracker shows of one method at one sparsity: means over seeds."""
-    return {
-        f"{row.shown_name}_{row.sparsity * 100:g}/{split}_{one.name}": figures[one.name].mean
+    """Return what a tracker shows of one method at one sparsity, ``test max psi/ceag 99.5``: means over seeds.
+
+    A figure of all methods stands together, as a tracker has a section of charts for what is before the slash.
+    """
+    of = f"{row.shown_name} {plain_percent(row.sparsity)}"
+    feasible = {} if row.feasible_on_train is None else {f"feasible on train/{of}": float(row.feasible_on_train)}
+    return feasible | {
+        f"{split} {one.heading}/{of}": figures[one.name].mean
         for split, figures in row.splits.items()
         for one in shown_in("table", row.quantities)
         if one.name in figures

@@ -20,7 +20,8 @@ def dataset_input(name: str, folder: Path) -> "DatasetInput":
     digest, path = manifest_at(folder).digest, folder / DESCRIPTION
     raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     source, schema = json.dumps({"uri": str(folder.absolute())}), json.dumps(_schema(raw))
-    dataset = Dataset(name, digest[:MAX_DIGEST], "local", source, schema, json.dumps(_profile(raw, digest)))
+    called = raw.get("source") or name
+    dataset = Dataset(called, digest[:MAX_DIGEST], "local", source, schema, json.dumps(_profile(raw, digest)))
     return DatasetInput(dataset, [InputTag("mlflow.data.context", name)])
 
 

@@ -10,6 +10,8 @@ from prunegap.tracking.addresses import without_password
 
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 WORKFLOW = "workflowType=machine_learning"
+VIEW = "prunegap"
+"""Key of the saved view of charts, see :mod:`prunegap.tracking.chart_view`."""
 PAGES_VARIABLE = "PRUNEGAP_MLFLOW_PAGES"
 """Where a browser reaches the server, if that is another address than the one runs are sent to."""
 
@@ -22,6 +24,12 @@ def experiments_page(uri: str) -> str:
 def experiment_page(uri: str, experiment_id: str) -> str:
     """Return the page of an experiment's runs."""
     return _page(uri, f"experiments/{experiment_id}/runs", WORKFLOW)
+
+
+def charts_page(uri: str, experiment_id: str) -> str:
+    """Return the page of an experiment's charts, in the saved view that a run with a result has."""
+    query = f"{WORKFLOW}&compareRunsMode=CHART&viewStateShareKey={VIEW}"
+    return _page(uri, f"experiments/{experiment_id}/runs", query)
 
 
 def run_page(uri: str, experiment_id: str, run_id: str) -> str:

@@ -8,15 +8,17 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prunegap.artifacts.comparison import Comparison
 from prunegap.tracking.inputs import dataset_input
-from prunegap.tracking.mlflow_model import sent_model
-from prunegap.tracking.names import MetricNames, settings_of, slug
+from prunegap.tracking.mlflow_model import DIGEST_TAG, models_with, sent_model
+from prunegap.tracking.names import MetricNames, grouping_of, model_name, slug
+from prunegap.tracking.overview import describe
 from prunegap.tracking.tracked_step import RUNNING, Step
 from prunegap.tracking.tracker import MAX_BATCH, Point
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import LoggedModel, Run
 
 NAME_TAG = "mlflow.runName"
 PARENT_TAG = "mlflow.parentRunId"
@@ -43,6 +45,7 @@ class MlflowStepRun:
 
     def __init__(self, client: "MlflowClient", run: "Run", *, taken_up: bool) -> None:
         self._client, self._run_id, self._experiment_id = client, run.info.run_id, run.info.experiment_id
+        self._run, self._lacking, self._data = run, False, dict[str, str]()
         self._there = MetricsThere(client, run) if taken_up else None
         self._names = MetricNames(self._renamed_before(run) if taken_up else {})
         self._renamed = len(self._names.renamed)
@@ -53,7 +56,7 @@ class MlflowStepRun:
 
         keys = MetricNames()
         # MLflow's pages group by parameters, not by tags; what is both is one.
-        named = {**settings_of(step.tags), **step.parameters}
+        named = {**grouping_of(step.tags), **step.parameters}
         said = {keys.slug(key): value[:MAX_VALUE] for key, value in named.items()}
         known: Mapping[str, str] = run.data.params
         # MLflow refuses a second value of a parameter: the run keeps its first, a tag tells the latest.
@@ -66,6 +69,7 @@ class MlflowStepRun:
             self._client.update_run(self._run_id, status=RUNNING)
         if CACHED_TAG in run.data.tags:
             self._client.delete_tag(self._run_id, CACHED_TAG)  # now this run does the step itself
+        self._run.data.tags.update(tags)
 
     def log_points(self, points: Sequence[Point]) -> None:
         """Write at most 1,000 values, those that are not there."""
@@ -85,19 +89,48 @@ class MlflowStepRun:
 
     def log_input(self, name: str, folder: Path) -> None:
         """Note a data set."""
-        self._client.log_inputs(self._run_id, [dataset_input(name, folder)])
+        given = dataset_input(name, folder)
+        self._data = {"dataset_name": given.dataset.name, "dataset_digest": given.dataset.digest}
+        self._client.log_inputs(self._run_id, [given])
 
     def log_files(self, name: str, folder: Path) -> None:
         """Attach a folder."""
         self._client.log_artifacts(self._run_id, str(folder), name)
 
-    def log_model(self, name: str, folder: Path, points: Sequence[Point]) -> None:
-        """Keep a model with what was measured of it."""
+    def log_model(self, folder: Path, points: Sequence[Point]) -> None:
+        """Keep a model that this step trained, with what was measured of it."""
+        name = model_name(self._run.data.tags.get(NAME_TAG) or self._run.info.run_name or self._run_id)
+        tags = {key: value for key, value in self._run.data.tags.items() if key == PIPELINE_RUN_TAG}
+        model = sent_model(self._client, self._run, name, folder, tags)
+        self._log_model_points(model, points)
+
+    def log_model_metrics(self, digest: str, points: Sequence[Point]) -> None:
+        """Give numbers to the model with this digest that the same pipeline run trained.
+
+        Where it is not there (yet: the server was down), the step counts as not wholly told.
+        """
+        tags = {key: value for key, value in self._run.data.tags.items() if key == PIPELINE_RUN_TAG}
+        models = models_with(self._client, self._experiment_id, tags | {DIGEST_TAG: digest})
+        if models:
+            self._log_model_points(models[0], points)
+        else:
+            self._lacking = bool(tags)
+
+    def log_result(self, result: Comparison, folder: Path, points: Sequence[Point]) -> None:
+        """Show the result of the pipeline run in its parent run; where there is none (yet), as above."""
+        parent = self._run.data.tags.get(PARENT_TAG)
+        if parent is None:
+            self._lacking = PIPELINE_RUN_TAG in self._run.data.tags
+            return
+        run = self._client.get_run(parent)
+        MlflowStepRun(self._client, run, taken_up=True).log_points(points)
+        describe(self._client, run, result, folder)
+
+    def _log_model_points(self, model: "LoggedModel", points: Sequence[Point]) -> None:
         from mlflow.entities import Metric
 
-        model = sent_model(self._client, self._run_id, name, folder, experiment_id=self._experiment_id)
         known = {(metric.key, stored(metric.value)) for metric in model.metrics or []}
-        of: Mapping[str, Any] = {"model_id": model.model_id, "run_id": self._run_id}
+        of: Mapping[str, Any] = {"model_id": model.model_id, "run_id": self._run_id, **self._data}
         metrics: list[Metric] = []
         for point in points:
             key = self._names.slug(point.name)
@@ -110,7 +143,7 @@ class MlflowStepRun:
 
     def end(self, step: Step, told: str) -> None:
         """Close the run; ``told`` is the digest of all that it was told of."""
-        self._client.set_tag(self._run_id, TOLD_TAG, told)
+        self._client.set_tag(self._run_id, TOLD_TAG, "" if self._lacking else told)
         if step.status != RUNNING:
             self._client.set_terminated(self._run_id, step.status, step.ended)
 

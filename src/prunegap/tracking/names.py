@@ -29,13 +29,14 @@ OF_STAGE = {
     "prepare_data": "data",
     "acquire_dense": "dense",
     "measure_baseline": "baseline",
-    "prune": "prune",
+    "prune": "pruned",
     "finetune": "",
     "evaluate": "evaluate",
     "compare": "comparison",
 }
 """First word of a run's name by stage; fine-tuning is called by its method alone, as in tables and plots."""
 SETTINGS = ("seed", "sparsity", "method", "label")
+SHOWN = "method_or_label"
 
 
 def run_name(step: str, tags: Mapping[str, str]) -> str:
@@ -62,6 +63,13 @@ def model_name(run: str) -> str:
 def settings_of(tags: Mapping[str, str]) -> dict[str, str]:
     """Return a step's seed, sparsity, method and label as far as it has them."""
     return {key: value for key in SETTINGS if (value := tags.get(f"prunegap.{key}"))}
+
+
+def grouping_of(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return what MLflow's pages can group a step's run by: its settings, and the method's name in tables and plots."""
+    settings = settings_of(tags)
+    name = settings.get("label") or settings.get("method")
+    return settings | ({SHOWN: name} if name else {})
 
 
 class MetricNames:

@@ -23,6 +23,7 @@ from prunegap.tracking.mlflow_runs import (
     find_runs,
 )
 from prunegap.tracking.names import run_name
+from prunegap.tracking.origin import origin
 from prunegap.tracking.tracked_step import RUNNING, Step
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class PipelineRun:
             tags[PARENT_TAG] = self.parent
 
         def create() -> "Run":
-            return self.client.create_run(self.experiment_id, step.began, tags=tags)
+            return self.client.create_run(self.experiment_id, step.began, tags=origin() | tags)
 
         if self.step_run is not None:
             run, taken_up = self.client.get_run(self.step_run), True
@@ -114,7 +115,7 @@ def open_parent(
     identity = {key: tags[key] for key in (PIPELINE_RUN_TAG, STAGE_TAG)}
 
     def create() -> "Run":
-        return client.create_run(experiment_id, start_time, tags=tags, run_name=name)
+        return client.create_run(experiment_id, start_time, tags=origin() | tags, run_name=name)
 
     run, _ = find_or_create(client, experiment_id, identity, create)
     resume(client, run, tags)

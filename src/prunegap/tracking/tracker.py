@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from prunegap.artifacts.comparison import Comparison
 from prunegap.artifacts.kind import Artifact
 from prunegap.artifacts.manifest import manifest_at
 from prunegap.tracking.protocol import NullTracker, Tracker
@@ -91,18 +92,22 @@ class LiveTracker:
         self._send()
 
     def log_output(self, name: str, artifact: Artifact, folder: Path, read: Mapping[str, Path]) -> None:
-        """Show numbers, and attach the files, or keep the model; so too the model that the numbers are about."""
+        """Show numbers, and attach the files, or keep the model; the model they are about gets the numbers too."""
+        del read
         last: dict[str, Point] = {}
         for epoch, metrics in artifact.metrics():
             last |= {key: self._say(key, float(value), epoch) for key, value in metrics.items()}
 
         def show(run: "MlflowStepRun") -> None:
-            if artifact.tracked == "files":
+            points, inputs = tuple(last.values()), manifest_at(folder).identity.inputs
+            if artifact.tracked in {"files", "result"}:
                 run.log_files(name, folder)
-            models = {of: path for of, path in read.items() if manifest_at(path).kind == artifact.judges}
-            models |= {name: folder} if artifact.tracked == "model" else {}
-            for of, model in models.items():
-                run.log_model(of, model, tuple(last.values()))
+            if artifact.tracked == "result" and isinstance(artifact, Comparison):
+                run.log_result(artifact, folder, points)
+            if artifact.tracked == "model":
+                run.log_model(folder, points)
+            if artifact.judges in inputs:
+                run.log_model_metrics(inputs[artifact.judges], points)
 
         self._calls.append(show)
         self._send()

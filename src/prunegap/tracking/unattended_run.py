@@ -149,13 +149,13 @@ def _close(client: "MlflowClient", pipeline_run: str, status: str, error: str) -
     if left_open or parent.info.status != status:
         client.set_terminated(parent.info.run_id, status)
     left = f"; steps that were left open and are now {left_as}: {len(left_open)}" if left_open else ""
-    return f"MLflow's run of '{pipeline_run}' is {status}{left}{_page(parent)}"
+    return f"MLflow's run of '{pipeline_run}' is {status}{_page(parent)}{left}"
 
 
 def _page(parent: "Run") -> str:
     """Return the run's page, where a browser's way to the server is known: the address in here may be none."""
     known = os.environ.get(PAGES_VARIABLE)
-    return f": {run_page(known, parent.info.experiment_id, parent.info.run_id)}" if known else ""
+    return f" ({run_page(known, parent.info.experiment_id, parent.info.run_id)})" if known else ""
 
 
 def _steps(client: "MlflowClient", experiment_id: str, pipeline_run: str) -> "list[Run]":
