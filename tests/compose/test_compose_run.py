@@ -83,7 +83,7 @@ def test_the_store_holds_models_with_masks_and_the_report(project: Project, view
     )
     stored = {entry["Key"]: entry["Size"] for entry in s3.list_objects_v2(Bucket="mlflow")["Contents"]}
     models = view.models()
-    assert sorted(model.model_type for model in models) == [
+    assert sorted(str(model.model_type) for model in models) == [
         "dense_model",
         "finetuned_model",
         "finetuned_model",

@@ -8,7 +8,7 @@ import time
 
 import pytest
 from tracking.one_step import NAME, TAGS
-from tracking.sealed import Figures, Judgement, Network, epochs, seal_and_tell, sealed, train
+from tracking.sealed import Figures, Judgement, Network, epochs, seal_and_tell, train
 
 from prunegap.errors import UserError
 from prunegap.tracking.mlflow_client import check_server
@@ -30,7 +30,6 @@ def test_a_tracked_step_is_a_nested_run_with_everything_and_its_files_lie_in_the
     monkeypatch.setenv("KFP_RUN_ID", "kfp-1")
     monkeypatch.setenv("KFP_RUN_URL", "/#/runs/details/kfp-1")
     folder, data = tmp_path / "ws" / "step", dataset(tmp_path / "ws" / "dataset")
-    judged = sealed(tmp_path / "ws" / "before" / "model", Network())
     with (
         open_session(server.uri) as session,
         session.step(NAME, folder, {"method": "ceag", "optimizer": {"lr": 0.1}}, TAGS) as tracker,
@@ -38,7 +37,8 @@ def test_a_tracked_step_is_a_nested_run_with_everything_and_its_files_lie_in_the
         tracker.log_input("dataset", data)
         train(tracker, epochs(range(3)))
         seal_and_tell(tracker, folder / "history", Figures(epochs(range(3))))
-        read = {"dataset": data, "finetuned: model": judged}
+        judged = seal_and_tell(tracker, folder / "model", Network())
+        read = {"dataset": data, "test_network": judged}
         seal_and_tell(tracker, folder / "evaluation", Judgement([(0, {"max_psi@test": 0.01})]), read)
     assert said == []
     found = view(server.uri)
@@ -59,7 +59,7 @@ def test_a_tracked_step_is_a_nested_run_with_everything_and_its_files_lie_in_the
     assert json.loads(data_input.dataset.profile)["num_rows"] == 6
     assert json.loads(data_input.dataset.profile)["counts"]["train"]["groups"]["South Asian"] == 3
     (logged,) = found.models()
-    assert (logged.name, logged.status, logged.source_run_id) == ("finetuned_ model", "READY", step.info.run_id)
+    assert (logged.name, logged.status, logged.source_run_id) == ("ceag 90 percent seed 0", "READY", step.info.run_id)
     assert [(metric.key, metric.value) for metric in logged.metrics] == [("max_psi_test", 0.01)]
     assert [output.model_id for output in step.outputs.model_outputs] == [logged.model_id]
     names = {file.path for file in found.client.list_logged_model_artifacts(logged.model_id)}

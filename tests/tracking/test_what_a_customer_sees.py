@@ -62,16 +62,18 @@ def test_a_model_hangs_on_the_run_that_trained_it_with_its_figures_and_data(seen
     }
     model, trained = models["ceag 50 percent seed 0"], seen.step("finetune-sparsity50-seed0-ceag")
     assert model.source_run_id == trained.info.run_id
+    assert trained.outputs
     assert [one.model_id for one in trained.outputs.model_outputs] == [model.model_id]
-    figures = {metric.key: metric for metric in model.metrics}
+    figures = {metric.key: metric for metric in model.metrics or []}
     evaluated = seen.step("evaluate-sparsity50-seed0-ceag").data.metrics
     assert figures["test/max_psi"].value == evaluated["test/max_psi"]
+    assert trained.inputs
     (data,) = trained.inputs.dataset_inputs
     assert (figures["test/max_psi"].dataset_name, figures["test/max_psi"].dataset_digest) == (
         data.dataset.name,
         data.dataset.digest,
     )
-    assert any(key.endswith("accuracy") for key in {metric.key for metric in models["dense seed 0"].metrics})
+    assert any(key.endswith("accuracy") for key in {metric.key for metric in models["dense seed 0"].metrics or []})
 
 
 def test_mlflow_loads_a_logged_model_and_predicts_with_it(seen: View, monkeypatch) -> None:
