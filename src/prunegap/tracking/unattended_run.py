@@ -148,7 +148,7 @@ def _close(client: "MlflowClient", pipeline_run: str, status: str, error: str) -
     if left_open or parent.info.status != status:
         client.set_terminated(parent.info.run_id, status)
     left = f"; steps that were left open and are now {left_as}: {len(left_open)}" if left_open else ""
-    return f"MLflow's run of '{pipeline_run}' is {status}{left}"
+    return f"MLflow's run of '{pipeline_run}' is {status}{f', for {why}' if why else ''}{left}"
 
 
 def _steps(client: "MlflowClient", experiment_id: str, pipeline_run: str) -> "list[Run]":
