@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,12 +10,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from prunegap.errors import UserError
-from prunegap.tracking.addresses import ARTIFACTS, DATABASE, default_uri, without_password, workspace_uri
+from prunegap.tracking.addresses import DATABASE, default_uri, without_password, workspace_uri
 from prunegap.tracking.environment import pipeline_run_id
-from prunegap.tracking.mlflow_client import check_server, connect
-from prunegap.tracking.mlflow_runs import PIPELINE_RUN_TAG, MlflowStepRun
-from prunegap.tracking.own_store import keep_files_here
-from prunegap.tracking.pipeline_run import PipelineRun, find_experiment, kubeflow_tags, open_parent, resume
+from prunegap.tracking.mlflow_client import check_server
+from prunegap.tracking.mlflow_runs import MlflowStepRun
+from prunegap.tracking.opened_run import open_workspace_run
+from prunegap.tracking.pipeline_run import PipelineRun
 from prunegap.tracking.protocol import Tracker
 from prunegap.tracking.reasons import failure_line, reason
 from prunegap.tracking.tracked_step import (
@@ -42,8 +42,7 @@ from prunegap.tracking.workspace_run import (
 )
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import Run
+    pass
 
 
 class TrackingSession:
@@ -89,7 +88,7 @@ class TrackingSession:
         if self._enabled:
             check_server(self.uri)
             run = begin_workspace_run(self._workspace, self._experiment, self._name, self._tags)
-            self._run = _open(self._workspace, self.uri, run)
+            self._run = open_workspace_run(self._workspace, self.uri, run)
         return self
 
     def __exit__(
@@ -206,7 +205,7 @@ def upload(
     if run.status == RUNNING and complete is not None:
         run = replace(run, status=FINISHED if complete and _all_finished(workspace) else KILLED)
     check_server(address)
-    pipeline_run = _open(workspace, address, run)
+    pipeline_run = open_workspace_run(workspace, address, run)
     sent = 0
     try:
         for _ in send_missing(workspace, run.status, pipeline_run, warn):
@@ -234,49 +233,3 @@ def _untracked_run(workspace: Path, experiment: str) -> WorkspaceRun:
         return containers_run(run)
     name = workspace.resolve().name
     return new_workspace_run(name, experiment or name, FINISHED if _all_finished(workspace) else KILLED)
-
-
-def _open(workspace: Path, uri: str, run: WorkspaceRun) -> PipelineRun:
-    shown, own = without_password(uri), uri == workspace_uri(workspace)
-    try:
-        opened = _pipeline_run(workspace, uri, run)
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(
-            f"tracking at {shown} does not take the run ({reason(error)}); check the address, or leave out "
-            "--tracking-uri and MLFLOW_TRACKING_URI to track in the workspace"
-        ) from error
-    with suppress(OSError):  # a copy that cannot be written can be sent
-        write_workspace_run(workspace, replace(run, uri="" if own else shown))
-    return opened
-
-
-def _pipeline_run(workspace: Path, uri: str, run: WorkspaceRun) -> PipelineRun:
-    """Resume the parent run, or create it; ``MLFLOW_RUN_ID`` in the environment goes first."""
-    own = uri == workspace_uri(workspace)
-    if own:
-        keep_files_here(workspace)
-    client, tags = connect(uri), {**run.tags, PIPELINE_RUN_TAG: run.id, **kubeflow_tags()}
-    given = os.environ.get("MLFLOW_RUN_ID")
-    if given:
-        found = _run_given(client, given)
-        resume(client, found, tags)
-    else:
-        root = (workspace / ARTIFACTS).resolve() if own else None
-        found = open_parent(client, find_experiment(client, run.experiment, root), run.name, tags)
-    return PipelineRun(client, found.info.experiment_id, tags, found.info.run_id)
-
-
-def _run_given(client: "MlflowClient", run_id: str) -> "Run":
-    from mlflow.exceptions import MlflowException
-
-    try:
-        run = client.get_run(run_id)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        run = None
-    if run is None or run.info.lifecycle_stage != "active":
-        raise UserError(f"MLFLOW_RUN_ID names run '{run_id}', which does not exist there; unset it or correct it")
-    return run
