@@ -15,7 +15,7 @@ from prunegap.tracking.environment import pipeline_run_id
 from prunegap.tracking.links import run_page
 from prunegap.tracking.mlflow_client import check_server
 from prunegap.tracking.mlflow_runs import MlflowStepRun
-from prunegap.tracking.opening import open_pipeline_run
+from prunegap.tracking.opened_run import open_workspace_run
 from prunegap.tracking.pipeline_run import PipelineRun
 from prunegap.tracking.protocol import Tracker
 from prunegap.tracking.reasons import failure_line, reason
@@ -86,7 +86,7 @@ class TrackingSession:
         if self._enabled:
             check_server(self.uri)
             run = begin_workspace_run(self._workspace, self._experiment, self._name, self._tags)
-            self._run = open_pipeline_run(self._workspace, self.uri, run)
+            self._run = open_workspace_run(self._workspace, self.uri, run)
         return self
 
     def __exit__(
@@ -212,7 +212,7 @@ def upload(
     if run.status == RUNNING and complete is not None:
         run = replace(run, status=FINISHED if complete and _all_finished(workspace) else KILLED)
     check_server(address)
-    pipeline_run = open_pipeline_run(workspace, address, run)
+    pipeline_run = open_workspace_run(workspace, address, run)
     sent = 0
     try:
         for _ in send_missing(workspace, run.status, pipeline_run, warn):

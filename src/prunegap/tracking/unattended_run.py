@@ -149,7 +149,8 @@ def _close(client: "MlflowClient", pipeline_run: str, status: str, error: str) -
     if left_open or parent.info.status != status:
         client.set_terminated(parent.info.run_id, status)
     left = f"; steps that were left open and are now {left_as}: {len(left_open)}" if left_open else ""
-    return f"MLflow's run of '{pipeline_run}' is {status}{_page(parent)}{left}"
+    because = f", for {why}" if why else ""
+    return f"MLflow's run of '{pipeline_run}' is {status}{because}{_page(parent)}{left}"
 
 
 def _page(parent: "Run") -> str:

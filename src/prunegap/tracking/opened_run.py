@@ -1,4 +1,4 @@
-"""The parent run of a workspace at a tracking address: resumed, or made."""
+"""The pipeline run of a workspace at a tracking address: found there, or made."""
 
 import os
 from contextlib import suppress
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 
-def open_pipeline_run(workspace: Path, uri: str, run: WorkspaceRun) -> PipelineRun:
-    """Resume a workspace's parent run at an address, or create it; the workspace notes the address.
+def open_workspace_run(workspace: Path, uri: str, run: WorkspaceRun) -> PipelineRun:
+    """Resume the workspace's pipeline run at an address, or make it there, and note the address.
 
     Raises:
-        UserError: the address does not take the run.
+        UserError: the address does not take it.
     """
     shown, own = without_password(uri), uri == workspace_uri(workspace)
     try:
