@@ -61,6 +61,7 @@ def test_a_model_hangs_on_the_run_that_trained_it_with_its_figures_and_data(seen
         "ceag 50 percent seed 0",
     }
     model, trained = models["ceag 50 percent seed 0"], seen.step("finetune-sparsity50-seed0-ceag")
+    trained = seen.client.get_run(trained.info.run_id)  # a search leaves the models out
     assert model.source_run_id == trained.info.run_id
     assert trained.outputs
     assert [one.model_id for one in trained.outputs.model_outputs] == [model.model_id]
