@@ -61,7 +61,9 @@ def train_and_evaluate(workspace: Path, tracked) -> None:
         seal_and_tell(tracker, outputs["train"]["history"], Figures(CURVE))
         seal_and_tell(tracker, outputs["train"]["network"], NETWORK)
     with tracked("evaluate", outputs["evaluate"]) as tracker:
-        seal_and_tell(tracker, outputs["evaluate"]["judgement"], JUDGEMENT, {"net": outputs["train"]["network"]})
+        seal_and_tell(
+            tracker, outputs["evaluate"]["judgement"], JUDGEMENT, {"test_network": outputs["train"]["network"]}
+        )
 
 
 def in_containers(workspace: Path, said: list[str]) -> None:

@@ -5,7 +5,6 @@ import getpass
 import shutil
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 from prunegap import __version__
@@ -13,7 +12,6 @@ from prunegap import __version__
 SECONDS = 10
 
 
-@cache
 def origin() -> dict[str, str]:
     """Return MLflow's tags for user, source and commit; what cannot be known (a container's user) is left out."""
     tags = {

@@ -3,19 +3,22 @@
 ``MLmodel`` beside the artifact's own files names this module; what loads it needs prunegap, and nothing is unpickled.
 """
 
+import json
+import platform
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prunegap import __version__
-from prunegap.artifacts.model import MODEL, build_stored, load_model
+from prunegap.artifacts.manifest import write_json
 from prunegap.errors import UserError
+from prunegap.models.spec import ModelSpec
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from mlflow.entities import LoggedModel
 
-REQUIREMENTS = "requirements.txt"
+MODEL, REQUIREMENTS = "model.json", "requirements.txt"
 
 
 class Classifier:
@@ -29,6 +32,8 @@ class Classifier:
     """
 
     def __init__(self, folder: Path) -> None:
+        from prunegap.artifacts.model import build_stored, load_model
+
         stored = load_model(folder)
         if not stored.spec.has_meaning:
             raise UserError(f"{folder}: the model does not say its classes and normalisation, which predictions need")
@@ -69,20 +74,16 @@ def write_flavor(scratch: Path, folder: Path, model: "LoggedModel") -> None:
     """Write ``MLmodel`` and the requirements of a logged model; what holds no network gets neither."""
     if not (folder / MODEL).is_file():
         return
-    import json
-
-    import numpy as np
-    from mlflow import pyfunc
-    from mlflow.models import Model, ModelSignature
-    from mlflow.types import Schema, TensorSpec
-
-    from prunegap.models.spec import ModelSpec
-
     spec = ModelSpec.of(json.loads((folder / MODEL).read_text(encoding="utf-8"))["spec"])
     if not spec.has_meaning:
         return
-    inputs = Schema([TensorSpec(np.dtype("uint8"), (-1, *spec.image_shape))])
-    flavor = Model(run_id=model.source_run_id, model_id=model.model_id, signature=ModelSignature(inputs=inputs))
-    pyfunc.add_to_model(flavor, loader_module=__name__)
-    flavor.save(str(scratch / "MLmodel"))
+    inputs = [{"type": "tensor", "tensor-spec": {"dtype": "uint8", "shape": [-1, *spec.image_shape]}}]
+    # Written as it is defined: mlflow.pyfunc takes seconds to import, and warns.
+    described = {
+        "flavors": {"python_function": {"loader_module": __name__, "python_version": platform.python_version()}},
+        "model_id": model.model_id,
+        "run_id": model.source_run_id,
+        "signature": {"inputs": json.dumps(inputs), "outputs": None, "params": None},
+    }
+    write_json(scratch / "MLmodel", described)
     (scratch / REQUIREMENTS).write_text(f"prunegap=={__version__}\n", encoding="utf-8")

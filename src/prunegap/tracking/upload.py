@@ -52,7 +52,8 @@ def send_missing(workspace: Path, status: str, run: PipelineRun, warn: Callable[
     def made() -> dict[str, Path]:
         return {manifest.digest: path for path, manifest in sealed_in(workspace, "**/")}
 
-    for folder, written in read_steps(workspace):
+    # What was trained before what was measured of it: the numbers belong to the model.
+    for folder, written in sorted(read_steps(workspace), key=lambda one: one[1].began):
         step = _as_left(as_sealed(written, folder), status)
         if send_step(folder, step, run, there.get(step.name), made=made, warn=warn):
             yield step.name
