@@ -12,6 +12,7 @@ from prunegap_pipelines.images import ImageLock
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(7200)]
 PROGRESS = re.compile(r"dense model: epoch \d+ of 100000, about .* left")
+LAYERS = re.compile(r"info: pruning this model: dense stay .* \(input layer\); .* \(classifier\)")
 GOES_ON = re.compile(r"info: goes on from its checkpoint at epoch (\d+)")
 
 
@@ -49,7 +50,7 @@ def test_a_log_tells_layers_and_progress_and_a_killed_or_stopped_step_says_so_an
     file = generated(project.experiments / "endless", name="endless", acquire_dense={"epochs": 100_000})
     run = project.start(file)
     log = log_once(project, "acquire_dense", run, PROGRESS)
-    assert re.fullmatch(r"info: pruning this model: dense stay .* \(input layer\); .* \(classifier\)", log[0])
+    assert any(map(LAYERS.fullmatch, log))
     assert len(log) < 50, "not a line a batch"
     assert "\r" not in "".join(log)
     subprocess.run(["docker", "kill", project.container("acquire_dense")], check=True, capture_output=True)

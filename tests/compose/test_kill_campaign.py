@@ -1,6 +1,6 @@
 """Whatever is killed during a run of compose: once it has ended well, MLflow has of it what it has of one left alone.
 
-PRUNEGAP_KILL_ROUNDS says how many runs are struck, each by one kill of every kind (default 0: a round takes minutes).
+PRUNEGAP_KILL_ROUNDS says how many runs are struck, each by one kill of every kind (default 1: a round takes minutes).
 """
 
 import os
@@ -14,7 +14,7 @@ from prunegap_pipelines.images import ImageLock
 from tracking.record import Record, differences, record
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(0)]
-ROUNDS = int(os.environ.get("PRUNEGAP_KILL_ROUNDS", "0"))
+ROUNDS = int(os.environ.get("PRUNEGAP_KILL_ROUNDS", "1"))
 STEPS = [
     "prepare_data",
     "acquire_dense",
