@@ -70,7 +70,7 @@ def test_parameters_and_metrics_arrived(view: View):
     history = view.client.get_metric_history(finetuned.info.run_id, "group_accuracy/7")
     assert len(history) == 3
     assert finetuned.data.metrics["overall_sparsity"] == pytest.approx(0.8, abs=0.01)
-    assert view.step("compare").data.metrics.keys() >= {"ceag_80/train_max_psi", "nft_80/train_max_psi"}
+    assert view.step("compare").data.metrics.keys() >= {"train max psi/ceag 80", "train max psi/nft 80"}
 
 
 def test_the_store_holds_models_with_masks_and_the_report(project: Project, view: View):

@@ -62,7 +62,7 @@ def test_the_compiled_pipeline_is_a_step_of_another_which_reads_its_outputs(prog
     compiling = ("compile", "experiments/smoke.yaml", "--output", path, "--image", DIGEST, *words)
     assert program("prunegap-pipelines", *compiling).code == 0
     ours = components.load_component_from_file(str(path))
-    assert set(ours.component_spec.outputs or {}) == {"comparison", "metrics", "report", "table"}
+    assert set(ours.component_spec.outputs or {}) == {"comparison", "groups", "metrics", "report", "table"}
 
     def theirs(cells: list = [{"seed": 5, "sparsity": 0.5, "tolerance": 0.1, "method": "el"}]) -> dsl.Artifact:  # noqa: B006
         compared: Any = ours(cells=cells)

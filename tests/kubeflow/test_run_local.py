@@ -80,7 +80,7 @@ def test_every_task_tells_kubeflow_its_artifacts_metrics_and_pages(smoke):
     assert "<html" in (run / "compare/report").read_text()
     assert (run / "compare/table").read_text() == (run / "compare/comparison/comparison.md").read_text()
     assert (run / "compare/groups").read_text() == (run / "compare/comparison/groups.md").read_text()
-    assert of_compare["metrics"]["metadata"]["ceag_90/test_accuracy"] > 0.5
+    assert of_compare["metrics"]["metadata"]["test accuracy/ceag 90"] > 0.5
     manifest = json.loads((run / "measure-baseline/baseline/manifest.json").read_text())
     assert manifest["kind"] == outputs["measure-baseline"]["baseline"]["artifacts"][0]["metadata"]["kind"]
     evaluated = json.loads(

@@ -16,7 +16,7 @@ from prunegap.stages.training_params import ComputeParams
 def test_a_result_is_noted_with_what_it_was_made_on(monkeypatch):
     monkeypatch.setattr("time.time", lambda: 1_000_012.84567)
     found = made_on(SimpleNamespace(device="cpu"), 1_000_000.5)
-    assert datetime.fromisoformat(found["began"]).timestamp() == 1_000_000
+    assert datetime.fromisoformat(found["began"]).timestamp() == 1_000_000.5
     assert found["began"].endswith("+00:00")
     assert found["seconds"] == 12.346
     assert found["prunegap"] == __version__

@@ -32,7 +32,7 @@ class Listener:
     def __init__(self) -> None:
         self.metrics: dict[tuple[int, str], float] = {}
         self.told: list[tuple[str, str, Path]] = []
-        self.models: dict[str, Mapping[str, float]] = {}
+        self.judged: dict[str, Mapping[str, float]] = {}
 
     def log_points(self, points: Sequence[Point]) -> None:
         self.metrics |= {(point.epoch, point.name): point.value for point in points}
@@ -43,9 +43,11 @@ class Listener:
     def log_files(self, name: str, folder: Path) -> None:
         self.told.append(("files", name, folder))
 
-    def log_model(self, name: str, folder: Path, points: Sequence[Point]) -> None:
-        self.told.append(("model", name, folder))
-        self.models[name] = {point.name: point.value for point in points}
+    def log_model(self, folder: Path, points: Sequence[Point]) -> None:  # noqa: ARG002
+        self.told.append(("model", folder.name, folder))
+
+    def log_model_metrics(self, digest: str, points: Sequence[Point]) -> None:
+        self.judged[digest] = {point.name: point.value for point in points}
 
     def end(self, step: Step, told: str) -> None:
         """Take note of nothing."""
@@ -63,8 +65,8 @@ STAGES: list[tuple[Any, StageParams, list[tuple[str, str]]]] = [
     (acquire_dense, AcquireDenseParams(**given.DENSE), [("model", "dense_model"), ("files", "history")]),
     (measure_baseline, MeasureBaselineParams(), []),
     (prune, PruneParams(**given.PRUNE), [("model", "sparse_model"), ("files", "history")]),
-    (finetune, FinetuneParams(**given.FINETUNE), [("files", "history")]),
-    (evaluate, EvaluateParams(), [("files", "evaluation"), ("model", "finetuned_model")]),
+    (finetune, FinetuneParams(**given.FINETUNE), [("model", "finetuned_model"), ("files", "history")]),
+    (evaluate, EvaluateParams(), [("files", "evaluation")]),
 ]
 
 
@@ -94,7 +96,7 @@ def test_a_tracker_is_told_of_the_data_read_and_of_what_is_kept(one: Any, _: Any
     heard = [(how, name) for how, name, _ in listener.told]
     assert heard == [("input", "dataset"), *expected]
     for how, name, path in listener.told:
-        if how != "input" and name != "finetuned_model":
+        if how != "input":
             assert path == place / name
             assert (path / "manifest.json").is_file(), "what a tracker is told of is sealed"
 
@@ -108,10 +110,11 @@ def test_a_tracker_hears_every_epoch_as_the_history_has_it(name: str, told: Any)
     assert epochs
 
 
-def test_a_judged_model_is_kept_with_its_figures(told: Any):
+def test_a_judged_model_gets_its_figures(told: Any):
+    model = read_manifest(told["finetune"][0] / "finetuned_model", "finetuned_model")
     _, listener = told["evaluate"]
     figures = {name: value for (_, name), value in listener.metrics.items()}
-    assert listener.models["finetuned_model"] == figures
+    assert listener.judged == {model.digest: figures}
     assert {"test/max_psi", "train/accuracy", "sparsity"} <= figures.keys()
 
 

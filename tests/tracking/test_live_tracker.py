@@ -38,8 +38,8 @@ class Run:
     def log_files(self, name, _folder):
         self.answer("files", name)
 
-    def log_model(self, name, _folder, points):
-        self.answer("model", name, {point.name: (point.epoch, point.value) for point in points})
+    def log_model(self, folder, points):
+        self.answer("model", folder.name, {point.name: (point.epoch, point.value) for point in points})
 
     def end(self, step, _told):
         self.answer("end", step.status)
