@@ -125,7 +125,7 @@ def test_a_stopped_run_says_so_in_one_line_and_goes_on(
     workspace = tmp_path / "run"
     ended, _ = stopped_in(program, finished, experiment, workspace, step=step, epoch=epoch, by=by)
     assert ended.code == code
-    assert [line for line in ended.err.splitlines() if not line.startswith(("✓", "·"))] == [STOPPED]
+    assert [line for line in ended.err.splitlines() if not line.startswith(("✓", "·", "info: "))] == [STOPPED]
     assert epoch_in(checkpoint_of(workspace, step)) >= epoch
     assert [path for path in half_written(workspace) if not path.endswith(".checkpoint")] == []
     assert program("run", experiment, "--workspace", workspace, "--no-tracking").code == 0
