@@ -20,7 +20,7 @@ import docker
 
 BIN = Path(sys.executable).parent
 pytestmark = pytest.mark.docker
-LONGER = ("prune.finetune_epochs=12", "seeds=[0]", "methods=[{method: ceag, dual_step_size: 0.03}]")
+LONGER = ("prune.finetune_epochs=80", "seeds=[0]", "methods=[{method: ceag, dual_step_size: 0.03}]")
 
 
 @pytest.fixture(scope="module")
