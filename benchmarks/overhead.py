@@ -143,6 +143,7 @@ def measure_one_process(given: argparse.Namespace, folder: Path, environment: Ma
 
 
 def main() -> None:
+    """Measure both ways and write the figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("experiment", type=Path, nargs="?", default=Path("experiments/digits.yaml"))
     parser.add_argument("--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE")

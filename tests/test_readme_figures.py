@@ -192,3 +192,16 @@ def test_every_method_of_an_experiment_is_told() -> None:
     for name, rows in (("digits", DIGITS), ("utkface64", FACES), ("cifar100", CIFAR)):
         wanted = [one if isinstance(one, str) else one["method"] for one in setting(name)["methods"]]
         assert list(rows) == wanted
+
+
+def test_what_the_readme_says_of_faults_made_on_purpose_is_what_the_samples_gave() -> None:
+    samples = [json.loads(path.read_text(encoding="utf-8")) for path in (RESULTS / "mutation").glob("*.json")]
+    tried, first, now = (sum(one[key] for one in samples) for key in ("tried", "noticed_at_first", "noticed"))
+    survivors = [survivor for one in samples for survivor in one["survivors"]]
+    assert all(survivor["argued"] for survivor in survivors)
+    assert len(samples) == 3
+    assert (
+        f"of {tried} small changes to the core and the stages, in three random samples, tests noticed {first} at first "
+        f"sight ({100 * first / tried:.0f} %: what to expect of one not tried) and notice {now} now; of the other "
+        f"{len(survivors)} is said why none can"
+    ) in " ".join(README.split())

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from prunegap.errors import UserError, did_you_mean
+from prunegap.source_code import code_digest
 
 Group = Literal["formulations", "pruning_rules", "controllers", "sources", "models", "statistics"]
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
@@ -70,6 +71,15 @@ def entry_point(group: Group, name: str) -> EntryPoint:
     if name not in known:
         raise UserError(f"{_SINGULAR[group]} '{name}' is not known{did_you_mean(name, known)}")
     return known[name]
+
+
+def extension_code(group: Group, name: str) -> dict[str, str]:
+    """Return the digest of the code behind a name, to which no import of ours leads, by what it is the code of.
+
+    Raises:
+        UserError: no such name.
+    """
+    return {f"the code of {_SINGULAR[group]} {name}": code_digest(entry_point(group, name).module)}
 
 
 def _ours(group: str) -> list[EntryPoint]:

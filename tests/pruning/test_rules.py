@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from core.outside_package import installed
 from torch import Tensor
 
-from prunegap import extensions
 from prunegap.errors import UserError
 from prunegap.pruning.magnitude import prune_globally, prune_layerwise
 from prunegap.pruning.rules import pruning_rule
@@ -43,19 +43,12 @@ RULES = ["keep", "filters", "nothing", "floats", "flat", "fewer", "more", "lazy"
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def package(tmp_path: Path) -> Iterator[None]:
     """A distribution that adds rules, as pip would have installed it."""
-    (tmp_path / "my_rules.py").write_text(PACKAGE)
-    info = tmp_path / "my_rules-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-rules\nVersion: 1.0\n")
-    points = "\n".join(f"{name} = my_rules:{name}" for name in RULES)
-    (info / "entry_points.txt").write_text(f"[prunegap.pruning_rules]\n{points}\ngone = my_rules:gone\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    extensions.extensions.cache_clear()
-    yield
+    points = {name: f"my_rules:{name}" for name in [*RULES, "gone"]}
+    with installed(tmp_path, "my_rules", PACKAGE, {"pruning_rules": points}):
+        yield
     sys.modules.pop("my_rules", None)
-    extensions.extensions.cache_clear()
 
 
 def weights() -> dict[str, Tensor]:

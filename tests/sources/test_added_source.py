@@ -7,8 +7,9 @@ import pytest
 from core.outside_package import installed
 
 from prunegap.errors import UserError
+from prunegap.extensions import extension_code
 from prunegap.source_code import code_digest
-from prunegap.sources.registry import SourceOptions, open_source, source_code, source_names
+from prunegap.sources.registry import SourceOptions, open_source, source_names
 from prunegap.stages.prepare_data import PrepareDataParams
 
 CODE = """
@@ -38,7 +39,7 @@ def test_a_source_of_another_package_is_a_source_like_ours(tmp_path):
     with installed(tmp_path, "squares_of_theirs", CODE, {"sources": points}):
         assert {"squares", "nothing", "digits"} < set(source_names())
         assert "squares_of_theirs" not in sys.modules
-        assert source_code("squares") == {"the code of source squares": code_digest("squares_of_theirs")}
+        assert extension_code("sources", "squares") == {"the code of source squares": code_digest("squares_of_theirs")}
         rows = open_source("squares", "large", SourceOptions(download=True))
         assert rows.columns == {"class": ["small", "large"], "download": ["True", "True"]}
         assert rows.load(1).tolist() == [[1, 1], [1, 1]]

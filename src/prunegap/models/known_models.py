@@ -1,6 +1,6 @@
 """What a network may be called, and the code behind a name; nothing is imported for it."""
 
-from prunegap.extensions import entry_point, extensions
+from prunegap.extensions import extension_code, extensions
 from prunegap.source_code import code_digest
 
 
@@ -15,5 +15,5 @@ def model_code(name: str) -> dict[str, str]:
     Raises:
         UserError: there is no such name or module.
     """
-    module = name.partition(":")[0] if ":" in name else entry_point("models", name).module
-    return {f"the code of model {name}": code_digest(module)}
+    module, own, _ = name.partition(":")
+    return {f"the code of model {name}": code_digest(module)} if own else extension_code("models", name)

@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prunegap.errors import UserError, did_you_mean
-from prunegap.extensions import entry_point, extension, extensions
+from prunegap.extensions import extension, extensions
 from prunegap.remote.location import default_cache_dir
-from prunegap.source_code import code_digest
 
 if TYPE_CHECKING:
     from prunegap.sources.rows import Rows
@@ -49,15 +48,6 @@ class SourceOptions:
 def source_names() -> list[str]:
     """Return the names of all sources, sorted."""
     return list(extensions("sources"))
-
-
-def source_code(name: str) -> dict[str, str]:
-    """Return the digest of a source's code, which no import of ours leads to.
-
-    Raises:
-        UserError: no such source.
-    """
-    return {f"the code of source {name}": code_digest(entry_point("sources", name).module)}
 
 
 def open_source(name: str, location: str = "", options: SourceOptions | None = None) -> Rows:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -18,6 +18,7 @@ from prunegap.errors import UserError, did_you_mean
 from prunegap.models.known_models import model_code, model_names
 from prunegap.remote.location import default_cache_dir
 from prunegap.stages.contract import NO_EFFECT, stage
+from prunegap.stages.known_names import known_to
 from prunegap.stages.training_loop import train_with_checkpoints
 from prunegap.stages.training_params import DualParams, TrainingParams
 from prunegap.tracking.protocol import Tracker
@@ -69,7 +70,7 @@ class AcquireDenseParams(TrainingParams, DualParams):
     )
     weights_std: tuple[float, ...] = Field(default=(), description="As weights_mean: the standard deviations, > 0.")
     epochs: int = Field(default=50, ge=0, description="Epochs of dense training; 0 takes the weights as they are.")
-    method: str = Field(
+    method: Annotated[str, known_to(find_dense_method)] = Field(
         default="nft",
         description="nft (plain training), or a method that compares with no dense model: el, el_rb (equalised loss, "
         "Tran et al.: fair before pruning), or your own.",
@@ -83,15 +84,6 @@ class AcquireDenseParams(TrainingParams, DualParams):
         if ":" not in name and name not in model_names():
             hint = did_you_mean(name, model_names())
             raise ValueError(f"model '{name}' is not known{hint} (your own is written package.module:function)")
-        return name
-
-    @field_validator("method")
-    @classmethod
-    def _method_trains_dense_models(cls, name: str) -> str:
-        try:
-            find_dense_method(name)
-        except UserError as error:
-            raise ValueError(str(error)) from None
         return name
 
     @model_validator(mode="after")

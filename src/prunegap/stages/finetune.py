@@ -6,9 +6,9 @@ import logging
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from prunegap.artifacts.baseline import Baseline
 from prunegap.artifacts.dataset import Dataset
@@ -16,6 +16,7 @@ from prunegap.artifacts.history import History
 from prunegap.artifacts.trained_models import FinetunedModel, Finetuning, Pruning, SparseModel
 from prunegap.errors import UserError
 from prunegap.stages.contract import stage
+from prunegap.stages.known_names import known_to
 from prunegap.stages.measuring import dense_reference
 from prunegap.stages.training_loop import train_with_checkpoints
 from prunegap.stages.training_params import CHECKPOINT_EVERY, ComputeParams, DualParams
@@ -38,7 +39,9 @@ logger = logging.getLogger(__name__)
 class FinetuneParams(ComputeParams, DualParams):
     """Parameters of finetune; recipe and seed are those of the pruned model, whose training it continues."""
 
-    method: str = Field(default="ceag", description="nft, nft_es, nft_es_on_test, or the name of a constrained method.")
+    method: Annotated[str, known_to(describe_method)] = Field(
+        default="ceag", description="nft, nft_es, nft_es_on_test, or the name of a constrained method."
+    )
     label: str = Field(
         default="",
         max_length=40,
@@ -50,15 +53,6 @@ class FinetuneParams(ComputeParams, DualParams):
     )
 
     checkpoint_every: int = CHECKPOINT_EVERY
-
-    @field_validator("method")
-    @classmethod
-    def _method_is_known(cls, name: str) -> str:
-        try:
-            describe_method(name)
-        except UserError as error:
-            raise ValueError(str(error)) from None
-        return name
 
     @property
     def shown_name(self) -> str:

@@ -9,9 +9,10 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from prunegap.artifacts.dataset import Dataset
+from prunegap.extensions import extension_code
 from prunegap.progress import track
 from prunegap.remote.location import default_cache_dir
-from prunegap.sources.registry import SourceOptions, open_source, source_code
+from prunegap.sources.registry import SourceOptions, open_source
 from prunegap.sources.source_identity import source_identity
 from prunegap.stages.circumstances import installed_version
 from prunegap.stages.contract import NO_EFFECT, StageParams, stage
@@ -81,7 +82,9 @@ class PrepareDataParams(StageParams):
     @classmethod
     def _options_have_names(cls, options: tuple[str, ...]) -> tuple[str, ...]:
         names = [_name_and_value(option)[0] for option in options]
-        wrong = next((option for option in options if not _name_and_value(option)[0] or "=" not in option), None)
+        wrong = next(
+            (option for option, name in zip(options, names, strict=True) if not name or "=" not in option), None
+        )
         if wrong is not None:
             raise ValueError(f"must be name=value, got '{wrong}'")
         twice = next((name for name in names if names.count(name) > 1), None)
@@ -97,7 +100,7 @@ class PrepareDataParams(StageParams):
             image_column=self.image_column,
             label_column=self.label_column,
             part_column=self.part_column,
-            own=dict(_name_and_value(option) for option in self.source_options),
+            own=dict(map(_name_and_value, self.source_options)),
         )
 
     def outside(self) -> Mapping[str, str]:
@@ -106,7 +109,9 @@ class PrepareDataParams(StageParams):
 
     def code(self) -> Mapping[str, str]:
         """Return the digest of the source's code, and the versions of what decodes its files."""
-        return source_code(self.source) | {name: installed_version(name) for name in ("Pillow", "scikit-learn")}
+        return extension_code("sources", self.source) | {
+            name: installed_version(name) for name in ("Pillow", "scikit-learn")
+        }
 
 
 def _name_and_value(option: str) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -13,8 +13,7 @@ from prunegap.artifacts.baseline import Baseline
 from prunegap.artifacts.dataset import Dataset
 from prunegap.artifacts.history import History
 from prunegap.artifacts.trained_models import DenseModel, Pruning, SparseModel
-from prunegap.extensions import entry_point
-from prunegap.source_code import code_digest
+from prunegap.extensions import extension_code
 from prunegap.stages.contract import stage
 from prunegap.stages.known_names import known
 from prunegap.stages.measuring import dense_reference
@@ -22,6 +21,12 @@ from prunegap.stages.training_loop import train_with_checkpoints
 from prunegap.stages.training_params import TrainingParams
 from prunegap.tracking.protocol import Tracker
 from prunegap.training.checkpoints import Checkpoint
+
+if TYPE_CHECKING:
+    from prunegap.constraints.formulation import DenseReference
+    from prunegap.data.grouped import GroupedDataset, Split
+    from prunegap.pruning.layers import Layers
+    from prunegap.training.run import TrainingPlan
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +64,7 @@ class PruneParams(TrainingParams):
 
     def code(self) -> Mapping[str, str]:
         """Return the digest of the pruning rule."""
-        return {f"the code of pruning rule {self.rule}": code_digest(entry_point("pruning_rules", self.rule).module)}
+        return extension_code("pruning_rules", self.rule)
 
 
 @dataclass(frozen=True)
@@ -84,45 +89,23 @@ def prune(
     from prunegap.artifacts.model import StoredModel, build_stored
     from prunegap.pruning.layers import find_layers
     from prunegap.pruning.masks import sparsity_of
-    from prunegap.pruning.rules import pruning_rule
-    from prunegap.pruning.schedule import PruningSchedule
     from prunegap.stages.checks import seen_by
-    from prunegap.training.run import TrainingPlan, TrainingState, prune_if_due
+    from prunegap.training.run import TrainingState, prune_if_due
 
     spec = dense_model.network.spec
     data = seen_by(spec, dataset.data)
     device = params.set_up()
     model = params.place(build_stored(dense_model.network), device)
-    split = data.splits["train"].to(device)
-    layers = find_layers(model, params.image_format(data).inputs(split.images[:2]), params.keep_dense)
+    splits = {name: data.splits[name].to(device) for name in ("train", "validation") if name in data.splits}
+    layers = find_layers(model, params.image_format(data).inputs(splits["train"].images[:2]), params.keep_dense)
     masks = layers.first_masks(params.sparsity)
     logger.info("%s", layers.why_dense())
-    plan = TrainingPlan(
-        params.recipe(params.gmp_epochs + params.finetune_epochs),
-        params.image_format(data),
-        params.augmentation(),
-        seed=params.seed,
-        schedule=PruningSchedule(
-            final_sparsity=params.sparsity,
-            end=params.gmp_epochs,
-            start=params.start_epoch,
-            every=params.prune_every,
-            initial_sparsity=params.initial_sparsity,
-        ),
-        prune=pruning_rule(params.rule),
-        norms=layers.norms,
-        group_names=tuple(data.group_names),
-        autocast=params.autocast(),
-        validation=data.splits["validation"].to(device) if "validation" in data.splits else None,
-        evaluation_batch_size=params.evaluation_batch_size,
-        label=f"pruning to {params.sparsity:.1%}",
-        reference=dense_reference(baseline, data, device),
-    )
+    plan = _plan(params, data, layers, splits.get("validation"), dense_reference(baseline, data, device))
     state = TrainingState(model, plan.recipe.optimizer(model), masks)
     train_with_checkpoints(
         state,
         plan,
-        split,
+        splits["train"],
         until=params.gmp_epochs,
         checkpoint=checkpoint,
         every=params.checkpoint_every,
@@ -143,4 +126,34 @@ def prune(
     return Pruned(
         SparseModel(StoredModel(spec, model.state_dict(), state.masks, {}), state.optimizer.state_dict(), pruning),
         History("gmp", params.seed, achieved, 0.0, tuple(state.entries), None, params.effective()),
+    )
+
+
+def _plan(
+    params: PruneParams, data: GroupedDataset, layers: Layers, validation: Split | None, reference: DenseReference
+) -> TrainingPlan:
+    from prunegap.pruning.rules import pruning_rule
+    from prunegap.pruning.schedule import PruningSchedule
+    from prunegap.training.run import TrainingPlan
+
+    return TrainingPlan(
+        params.recipe(params.gmp_epochs + params.finetune_epochs),
+        params.image_format(data),
+        params.augmentation(),
+        seed=params.seed,
+        schedule=PruningSchedule(
+            final_sparsity=params.sparsity,
+            end=params.gmp_epochs,
+            start=params.start_epoch,
+            every=params.prune_every,
+            initial_sparsity=params.initial_sparsity,
+        ),
+        prune=pruning_rule(params.rule),
+        norms=layers.norms,
+        group_names=tuple(data.group_names),
+        autocast=params.autocast(),
+        validation=validation,
+        evaluation_batch_size=params.evaluation_batch_size,
+        label=f"pruning to {params.sparsity:.1%}",
+        reference=reference,
     )

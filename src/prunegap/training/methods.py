@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from prunegap.errors import UserError, did_you_mean
-from prunegap.extensions import entry_point, extensions
-from prunegap.source_code import code_digest
+from prunegap.extensions import extension_code, extensions
 
 if TYPE_CHECKING:
     from prunegap.constraints.formulation import ConstrainedMethod
@@ -97,13 +96,5 @@ def find_dense_method(name: str) -> Method:
 
 
 def method_code(name: str, controller: str) -> dict[str, str]:
-    """Return the digests of a method's formulation and controller, to which no import of ours leads.
-
-    A plain method has neither.
-    """
-    if name in PLAIN:
-        return {}
-    return {
-        f"the code of method {name}": code_digest(entry_point("formulations", name).module),
-        f"the code of controller {controller}": code_digest(entry_point("controllers", controller).module),
-    }
+    """Return the digests of a method's formulation and controller; a plain method has neither."""
+    return {} if name in PLAIN else extension_code("formulations", name) | extension_code("controllers", controller)
