@@ -43,9 +43,8 @@ lint: install  ## ruff, import-linter, and whether what is generated is fresh
 types: install  ## pyright (strict on src)
 	$(BIN)/pyright
 
-# One worker more than cores, as tests wait for servers; a module's tests stay together, those with the slow ones
-# first (tests/conftest.py).
-WORKERS := --numprocesses $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+# A worker a core; a module's tests stay together, those with the slow ones first (tests/conftest.py).
+WORKERS := --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 tests: install  ## Every test
 	OMP_NUM_THREADS=1 $(BIN)/pytest $(WORKERS)
 
