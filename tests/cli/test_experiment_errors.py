@@ -63,14 +63,6 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         "methods: CEAG and ceag would be the same as a folder on a disk or a host name in compose, which take no "
         "account of case (ceag); give one of them another label",
     ),
-    (
-        {"methods": [{"method": "ceag", "label": "CEAG-1"}, {"method": "ceag", "label": "ceag_1"}]},
-        "methods: CEAG-1 and ceag_1 would be the same as an input of a Kubeflow pipeline (ceag_1); give one of them",
-    ),
-    (
-        {"methods": [{"method": "ceag", "label": "finetune"}]},
-        "methods: method finetune is called like a stage (finetune) in the inputs of a Kubeflow pipeline; give the",
-    ),
     ({"seeds": [1, 1]}, "seeds: must be distinct and >= 0, got [1, 1]"),
     ({"seeds": [-1]}, "seeds: must be distinct and >= 0, got [-1]"),
     ({"name": "a b"}, f"name: {CHARACTERS} 'a b'"),

@@ -19,9 +19,9 @@ from prunegap.tracking.pipeline_run import (
     kubeflow_tags,
     resume,
 )
-from prunegap.tracking.protocol import Tracker
+from prunegap.tracking.protocol import NullTracker, Tracker
 from prunegap.tracking.reasons import reason
-from prunegap.tracking.tracked_step import NOWHERE, Step, note_done
+from prunegap.tracking.tracked_step import FINISHED, NOWHERE, Step, note, note_done
 from prunegap.tracking.tracker import LiveTracker, print_warning, tracked
 from prunegap.tracking.upload import send_step
 
@@ -39,7 +39,7 @@ def stage_tracker(
     outputs: Mapping[str, Path] = NOWHERE,
     warn: Callable[[str], None] = print_warning,
 ) -> Generator[Tracker]:
-    """Track one step by ``MLFLOW_TRACKING_URI``; without it, only the step's file is written.
+    """Track one step by ``MLFLOW_TRACKING_URI``; without it, only the file of a step that succeeds is written.
 
     The step logs to the run ``MLFLOW_RUN_ID`` if that is set (Kubeflow sets it), else to a run nested below
     the parent of ``PRUNEGAP_PIPELINE_RUN`` or ``KFP_RUN_ID``, an identifier all steps of a pipeline run
@@ -49,8 +49,8 @@ def stage_tracker(
     uri, warned = os.environ.get("MLFLOW_TRACKING_URI"), list[Exception]()
     step = Step.beginning(name, folder, parameters, tags, outputs)
     if not uri:
-        with tracked(None, step, folder, warn) as tracker:
-            yield tracker
+        yield NullTracker()
+        note(folder, step.over(FINISHED), warn)
         return
 
     def open_run():  # noqa: ANN202
