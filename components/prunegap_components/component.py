@@ -8,7 +8,9 @@ from typing import Any, cast
 from kfp import dsl
 from kfp.dsl.base_component import BaseComponent
 from kfp.dsl.types import type_annotations
+from pydantic.fields import FieldInfo
 
+from prunegap.cli.kubeflow_look import LOOK
 from prunegap.cli.kubeflow_plan import EACH, ITEMS, LIST, PLAN
 from prunegap.cli.kubeflow_task import MADE_FROM, METRICS, STEP, TAGS, TASK, single_names
 from prunegap.cli.stage_command import bounds
@@ -92,18 +94,19 @@ def close_run_component(image: str) -> BaseComponent:
 def plan_component(image: str) -> BaseComponent:
     """Return the component that checks a run's list of cells and gives what its loops go over."""
     fields = {**Cells.model_fields, **{k: v for k, v in FinetuneParams.model_fields.items() if k not in VARIED}}
-    described = {name: f"{info.description}{bounds(info)}" for name, info in fields.items()}
-    signature = [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if info.is_required() else plain(info.default),
-            annotation=parameter_type(info.annotation),
-        )
-        for name, info in fields.items()
-    ]
+    described, signature = _taking(fields)
     summary = "Check a list of cells and give them by what they share: a pruned model each."
     return _listing(PLAN, documented(summary, described, LISTED), signature, image)
+
+
+def look_component(stage: Stage[..., Any], image: str) -> BaseComponent:
+    """Return the component that looks at the data and code behind a stage's parameters, for the stage's cache key."""
+    described, signature = _taking(stage.params_type.model_fields)
+    signature.append(inspect.Parameter(MADE_FROM, inspect.Parameter.KEYWORD_ONLY, annotation=dsl.OutputPath(str)))
+    summary = f"Look at the data and code behind the parameters of {stage.name}, whose result Kubeflow may have cached."
+    documentation = documented(summary, described, {MADE_FROM: "Their digest."})
+    args = [LOOK, stage.name, dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER]
+    return container_component(f"look_at_{stage.name}", documentation, signature, image, args)
 
 
 def each_component(image: str) -> BaseComponent:
@@ -111,6 +114,15 @@ def each_component(image: str) -> BaseComponent:
     signature = [inspect.Parameter(ITEMS, inspect.Parameter.KEYWORD_ONLY, annotation=list)]
     summary = "Hand a list on as an output, which a loop inside a loop can go over."
     return _listing(EACH, documented(summary, {ITEMS: "The list."}, LISTED), signature, image)
+
+
+def _taking(fields: Mapping[str, FieldInfo]) -> tuple[dict[str, str], list[inspect.Parameter]]:
+    """Return the descriptions and the signature of a component that takes these parameters."""
+    empty, kind = inspect.Parameter.empty, inspect.Parameter.KEYWORD_ONLY
+    described = {name: f"{info.description}{bounds(info)}" for name, info in fields.items()}
+    defaults = {name: empty if info.is_required() else plain(info.default) for name, info in fields.items()}
+    types = {name: parameter_type(info.annotation) for name, info in fields.items()}
+    return described, [inspect.Parameter(name, kind, default=defaults[name], annotation=types[name]) for name in fields]
 
 
 def _listing(command: str, documentation: str, signature: Sequence[inspect.Parameter], image: str) -> BaseComponent:

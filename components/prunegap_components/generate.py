@@ -14,10 +14,12 @@ from kfp.compiler import Compiler
 
 from prunegap.artifacts.manifest import clear_disk_errors
 from prunegap.atomic import write_atomically
+from prunegap.cli.kubeflow_look import LOOKING
 from prunegap.pipeline import STAGES
 from prunegap_components.component import (
     close_run_component,
     each_component,
+    look_component,
     open_run_component,
     plan_component,
     stage_component,
@@ -79,15 +81,16 @@ With kfp 2.17 it now and then takes a container that failed for one that did not
 
 
 def component_files(image: str) -> Iterator[tuple[Path, str]]:
-    """Yield the component of every stage, and those that open, plan and close a run: its path, and its text.
+    """Yield the component of every stage, and those that open, plan, look at and close a run: its path, and its text.
 
     Args:
         image: what they run, as an engine or a node finds it.
     """
     stages = [stage_component(stage, image) for stage in STAGES]
     with tempfile.TemporaryDirectory() as scratch:
-        loops = [plan_component(image), each_component(image)]
-        for component in [open_run_component(image), *loops, *stages, close_run_component(image)]:
+        helpers = [plan_component(image), each_component(image)]
+        helpers += [look_component(stage, image) for stage in LOOKING.values()]
+        for component in [open_run_component(image), *helpers, *stages, close_run_component(image)]:
             compiled = Path(scratch) / "component.yaml"
             Compiler().compile(component, str(compiled))
             yield Path(component.name.replace("-", "_")) / compiled.name, compiled.read_text()

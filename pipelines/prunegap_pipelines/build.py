@@ -42,9 +42,7 @@ CHECKED = {"initial_sparsity": "prune_initial_sparsity", "validation_share": "pr
 """Inputs of the pipeline that the rules of cells need to know, by their name in the plan."""
 
 
-def build_pipeline(
-    experiment: Experiment, image: str, resources: Resources, *, cache: bool = True, later: bool = False
-) -> BaseComponent:
+def build_pipeline(experiment: Experiment, image: str, resources: Resources, *, cache: bool = True) -> BaseComponent:
     """Return the pipeline of an experiment.
 
     Its inputs are ``cells``, a list of seed, sparsity, tolerance, method and whatever else of ``finetune`` a cell sets
@@ -56,7 +54,6 @@ def build_pipeline(
         image: image of the stages, best by digest: Kubeflow caches on it.
         resources: what the tasks get.
         cache: whether a task with a cached result (same image, command and inputs) is skipped.
-        later: whether it may run another day: what reads data from outside is then not cached.
     """
     inputs = {one.name: one for one in _inputs(experiment)}
 
@@ -72,7 +69,7 @@ def build_pipeline(
                 task.set_display_name(name).set_caching_options(enable_caching=False)
                 equip(task, resources, experiment.name, heavy=False)
             defaults = {name: one.default for name, one in inputs.items()}
-            runner = KubeflowRunner(image, resources, experiment.name, defaults, planned, cache, later)
+            runner = KubeflowRunner(image, resources, experiment.name, defaults, planned, cache)
             prune_and_compare(symbolic(experiment, given), runner, planned.outputs[LIST])
 
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD

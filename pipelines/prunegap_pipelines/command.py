@@ -61,7 +61,7 @@ def compile_command(*, experiment: Path, output: Path | None, **shape: Any) -> N
     """Compile an experiment into a package that Kubeflow Pipelines takes."""
     wanted = read_experiment(experiment, shape["overrides"])
     path = output or Path(f"{wanted.name}.pipeline.yaml")
-    compile_to(path, wanted, _image(shape, for_cluster=True), shape["resources"] or "cpu", later=True)
+    compile_to(path, wanted, _image(shape, for_cluster=True), shape["resources"] or "cpu")
     click.echo(path)
 
 
@@ -192,16 +192,14 @@ def _package(
     return Package.read(path)
 
 
-def compile_to(
-    path: Path, experiment: Experiment, image: str, resources: str, *, cache: bool = True, later: bool = False
-) -> None:
-    """Compile an experiment's pipeline to a file, for now or for later."""
+def compile_to(path: Path, experiment: Experiment, image: str, resources: str, *, cache: bool = True) -> None:
+    """Compile an experiment's pipeline to a file."""
     from kfp.compiler import Compiler
 
     from prunegap_pipelines.build import build_pipeline
     from prunegap_pipelines.resources import read_resources
 
-    pipeline = build_pipeline(experiment, image, read_resources(resources), cache=cache, later=later)
+    pipeline = build_pipeline(experiment, image, read_resources(resources), cache=cache)
     if path.suffix not in {".yaml", ".yml"}:
         raise UserError(f"--output {path}: must end in .yaml")
     path.parent.mkdir(parents=True, exist_ok=True)

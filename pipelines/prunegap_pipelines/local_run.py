@@ -31,6 +31,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from prunegap.artifacts.elsewhere import PACKED_DIR
 from prunegap.artifacts.manifest import MANIFEST
+from prunegap.cli.kubeflow_look import LOOK
 from prunegap.cli.kubeflow_plan import EACH, PLAN
 from prunegap.cli.kubeflow_task import TASK, TaskInput
 from prunegap.errors import UserError
@@ -148,7 +149,7 @@ class LocalRun:
             return STOPPED
         name, folder = self._name(command)
         folder.mkdir(parents=True, exist_ok=True)
-        say = self._say_nothing if command[1] == EACH else self.say
+        say = self._say_nothing if command[1] in {EACH, LOOK} else self.say
         say(f"{name}: running")
         environment = {**variables, **self.environment}
         if PACKED_DIR in variables:  # a folder in the role of the claim
@@ -168,13 +169,13 @@ class LocalRun:
         return code
 
     def _name(self, command: list[str]) -> tuple[str, Path]:
-        if command[1] not in {TASK, PLAN, EACH}:
+        if command[1] not in {TASK, PLAN, EACH, LOOK}:
             return command[1], self.folder / command[1]
         task = TaskInput.parse(command[-1])
         return task.step or command[-2], task.output_file.parent
 
     def _say_nothing(self, line: str) -> None:
-        """Pass over what only serves the loops."""
+        """Pass over what only serves the loops and the cache."""
 
 
 class InProcesses:

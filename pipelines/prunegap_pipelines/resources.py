@@ -14,7 +14,7 @@ from prunegap.artifacts.elsewhere import PACKED_DIR, VERIFY_PACKED
 from prunegap.cli.explain import explain, yaml_key
 from prunegap.errors import UserError, did_you_mean
 from prunegap.stages.checkpoint_place import CHECKPOINT_DIR
-from prunegap.stages.contract import Stage, StageParams
+from prunegap.stages.contract import Stage
 from prunegap.tracking.environment import EXPERIMENT_VARIABLE, KUBEFLOW_RUN_VARIABLE
 from prunegap.training.checkpoints import Checkpoint
 
@@ -132,11 +132,6 @@ def read_resources(name: str) -> Resources:
 def runs_network(stage: Stage[..., Any]) -> bool:
     """Whether a stage trains or evaluates a model: it reads or writes one."""
     return any(artifact_type(port) is dsl.Model for port in (*stage.inputs, *stage.outputs))
-
-
-def reads_data(stage: Stage[..., Any]) -> bool:
-    """Whether a stage reads something besides its inputs, which may lie at ``/data``."""
-    return stage.params_type.outside is not StageParams.outside
 
 
 def keeps_checkpoint(stage: Stage[..., Any]) -> bool:

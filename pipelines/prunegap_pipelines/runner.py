@@ -1,6 +1,5 @@
 """The wiring of a run, compiled: each step becomes a Kubeflow task, each fan-out a loop."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -9,7 +8,7 @@ from kfp import dsl
 from kfp.dsl import PipelineTask
 from kfp.dsl.for_loop import LoopArgumentVariable
 from kfp.dsl.pipeline_channel import PipelineChannel
-from prunegap_components.component import EACH, LIST, each_component, plain, stage_component
+from prunegap_components.component import EACH, LIST, MADE_FROM, each_component, look_component, plain, stage_component
 
 from prunegap.pipeline.wiring import Handles
 from prunegap.stages.contract import Stage, StageParams
@@ -20,14 +19,11 @@ from prunegap_pipelines.resources import (
     keep_packed,
     keeps_checkpoint,
     packed_on_claim,
-    reads_data,
     runs_network,
 )
 
 T = TypeVar("T")
 U = TypeVar("U")
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,10 +34,9 @@ class KubeflowRunner:
         image: image of every stage.
         resources: what the tasks get.
         experiment: name of the MLflow experiment.
-        defaults: of the pipeline's inputs, by name: data and code are looked at for these.
+        defaults: of the pipeline's inputs, by name: a stage's code is looked at for these.
         first: the task that everything waits for.
         cache: whether a task with a cached result is skipped.
-        later: whether the file may run another day, when the data that were looked at may have changed.
     """
 
     image: str
@@ -50,7 +45,6 @@ class KubeflowRunner:
     defaults: Mapping[str, Any]
     first: PipelineTask
     cache: bool = True
-    later: bool = False
 
     def run(
         self, step: str, stage: Stage[..., Any], params: StageParams, inputs: Handles, tags: Mapping[str, str]
@@ -62,7 +56,7 @@ class KubeflowRunner:
             given = inputs[port.name]
             # A loop is written once: its one result stands for those of all iterations, also of a loop in a loop.
             artifacts[port.name] = dsl.Collected(*given) if port.many else given
-        made_from, cached = self._made_from(step, stage, params)
+        made_from = self._made_from(stage, params, values)
         component = stage_component(stage, self.image)
         task: PipelineTask = component(
             **values,
@@ -72,7 +66,7 @@ class KubeflowRunner:
             made_from=made_from,
         )
         # The last stage gives every run its own figures, and its record of what was cached.
-        task.set_caching_options(self.cache and cached and stage.name != LAST_STAGE)
+        task.set_caching_options(self.cache and stage.name != LAST_STAGE)
         if not artifacts:
             task.after(self.first)
         task.set_display_name(stage.name)
@@ -82,28 +76,28 @@ class KubeflowRunner:
             self.resources,
             self.experiment,
             heavy=runs_network(stage),
-            data=on_claim or reads_data(stage),
+            data=on_claim or stage.reads_outside,
             checkpoint=keeps_checkpoint(stage),
         )
         if on_claim:
             keep_packed(task, self.resources)
         return {port.name: task.outputs[port.name] for port in stage.outputs}
 
-    def _made_from(self, step: str, stage: Stage[..., Any], params: StageParams) -> tuple[Any, bool]:
-        """Return the digest of the data and code behind a task, and whether its result can be cached.
+    def _made_from(self, stage: Stage[..., Any], params: StageParams, values: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        """Return the digest of the data and code behind a task, for Kubeflow's cache key.
 
-        Where the method is that of a loop's item, the digest is too: the plan of the run looks at the method's code.
+        What lies outside may change between two runs of one file: a task of each run looks at it. Where the method is
+        that of a loop's item, the plan of the run has looked at the method's code.
         """
         method = getattr(params, "method", None)
         if isinstance(method, LoopArgumentVariable):
-            return method.loop_argument.made_from, True
-        made_from = stage.surroundings(self._concrete(params))
-        unsure, why = made_from.not_looked_at, "cannot be looked at from here"
-        if self.later and not unsure:
-            unsure, why = list(made_from.outside), "may change before the file runs"
-        if unsure:
-            logger.warning("%s: is not cached, for what it reads %s: %s", step, why, ", ".join(unsure))
-        return made_from.digest, not unsure
+            return method.loop_argument.made_from
+        if not stage.reads_outside:
+            return stage.surroundings(self._concrete(params)).digest
+        look: PipelineTask = look_component(stage, self.image)(**values).after(self.first)
+        look.set_display_name(f"look at the data of {stage.name}").set_caching_options(enable_caching=False)
+        equip(look, self.resources, self.experiment, heavy=False, data=True)
+        return look.outputs[MADE_FROM]
 
     def _concrete(self, params: StageParams) -> StageParams:
         """Return the parameters with the pipeline's defaults in place of its inputs."""

@@ -1,13 +1,17 @@
-"""Truth: data, weights and a network edited between two compilations, and the constant each task was given."""
+"""Truth: data, weights and a network edited between two runs, and what each task's cache key then holds."""
 
+import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from walk import compiled, tasks
 
 from prunegap import source_code
+from prunegap.cli.kubeflow_look import look_at
 
 NETWORK = "def build(num_classes, in_channels, image_size):\n    return {}\n"
 
@@ -30,20 +34,54 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def keys(place: Path, folder: str, *, later: bool = False) -> dict[str, tuple[str, bool]]:
-    """What each task's cache key holds of data and code, and whether the task is cached."""
+def forget_what_was_read() -> None:
     for cached in (source_code._read, source_code._locate, source_code._home, source_code._beside):
         cached.cache_clear()
     source_code.code_digest.cache_clear()
     sys.path_importer_cache.clear()
+
+
+def looked_at(stage: str, parameters: Mapping[str, object], folder: Path) -> tuple[str, str]:
+    """What the task that looks at a stage's data tells, and what it says."""
+    forget_what_was_read()
+    told = {
+        "inputs": {"parameterValues": parameters},
+        "outputs": {"parameters": {"made_from": {"outputFile": str(folder / stage)}}, "outputFile": str(folder / "o")},
+    }
+    done = CliRunner().invoke(look_at, [stage, json.dumps(told)])
+    assert done.exit_code == 0, done.output
+    return (folder / stage).read_text(), done.stderr
+
+
+def keys(place: Path, folder: str) -> dict[str, tuple[str, bool]]:
+    """What each task's cache key holds of data and code in a run begun now, and whether the task is cached."""
+    forget_what_was_read()
     (place / folder).mkdir()
-    spec, _ = compiled(place / "mine.yaml", place / folder, later=later)
+    spec, _ = compiled(place / "mine.yaml", place / folder)
     found = {}
     for name, task in tasks(spec):
         given = task.get("inputs", {}).get("parameters", {}).get("made_from", {})
+        cached = task["cachingOptions"].get("enableCache", False)
         if "runtimeValue" in given:  # finetune's comes with the cell
-            found[name] = given["runtimeValue"]["constant"], task["cachingOptions"].get("enableCache", False)
+            found[name] = given["runtimeValue"]["constant"], cached
+        if "taskOutputParameter" in given:
+            found[name] = looked_at(name.replace("-", "_"), values(spec, name), place / folder)[0], cached
     return found
+
+
+def values(spec: dict, stage: str) -> dict[str, object]:
+    """The parameters that the task of a stage and the one that looks at its data get by default: the same."""
+    defaults = spec["root"]["inputDefinitions"]["parameters"]
+    given = {name: task["inputs"]["parameters"] for name, task in tasks(spec) if name in {stage, f"look-at-{stage}"}}
+    look = given[f"look-at-{stage}"]
+    assert look == {name: source for name, source in given[stage].items() if name in look}
+    more = {name for name in given[stage].keys() - look.keys() if not name.startswith("pipelinechannel--")}
+    assert more == {"step", "tags", "made_from"}
+    told = {}
+    for name, source in look.items():
+        channel = source.get("componentInputParameter", "").removeprefix("pipelinechannel--")
+        told[name] = defaults[channel].get("defaultValue") if channel else source["runtimeValue"]["constant"]
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def changed(place: Path, number: int, before: dict[str, tuple[str, bool]]) -> set[str]:
@@ -70,28 +108,48 @@ def test_what_changed_is_in_the_key_of_the_task_that_reads_it_and_of_no_other(pl
     assert changed(place, 4, before) == {"acquire-dense"}
 
 
-def test_data_that_cannot_be_looked_at_are_not_cached_and_that_is_said(place: Path, caplog: pytest.LogCaptureFixture):
+def test_of_data_that_cannot_be_looked_at_no_earlier_result_is_taken_and_that_is_said(place: Path):
+    table = {"source": "table", "location": str(place / "table.csv")}
+    first, said = looked_at("prepare_data", table, place)
+    assert (looked_at("prepare_data", table, place), said) == ((first, ""), "")
     (place / "table.csv").unlink()
-    cached = {name: cached for name, (_, cached) in keys(place, "gone").items()}
-    assert not cached.pop("prepare-data")
-    assert not cached.pop("compare")
-    assert all(cached.values())
-    assert "prepare_data: is not cached, for what it reads cannot be looked at from here: table.csv" in caplog.text
+    unknown, said = looked_at("prepare_data", table, place)
+    why = "no cached result is taken, for what it reads cannot be looked at: table.csv, images of table.csv"
+    assert said == f"prepare_data: {why}\n"
+    assert len({first, unknown, looked_at("prepare_data", table, place)[0]}) == 3
 
 
-def test_a_file_that_may_run_another_day_caches_nothing_that_reads_what_may_change(place: Path, caplog):
-    cached = {name: cached for name, (_, cached) in keys(place, "later", later=True).items()}
-    assert {name for name, one in cached.items() if not one} == {"prepare-data", "acquire-dense", "compare"}
-    assert "prepare_data: is not cached, for what it reads may change before the file runs: table.csv" in caplog.text
+def test_one_compiled_file_run_again_another_day_looks_again(place: Path):
+    """A run that is cloned or recurs gets the file as it was compiled, and the data as they are."""
+    (place / "once").mkdir()
+    spec, platform = compiled(place / "mine.yaml", place / "once")
+    parameters, waits = values(spec, "prepare-data"), dict(tasks(spec))
+    first = looked_at("prepare_data", parameters, place)
+    (place / "table.csv").write_text("image,label\na.png,dog\nb.png,cat\n")
+    assert looked_at("prepare_data", parameters, place) != first
+    for stage in ("prepare-data", "acquire-dense"):
+        look = waits[f"look-at-{stage}"]
+        assert look["cachingOptions"] == {}
+        assert look["dependentTasks"] == ["plan-cells"]
+        mounts = [
+            {claim["mountPath"] for claim in platform[f"exec-{one}"]["pvcMount"]} for one in (f"look-at-{stage}", stage)
+        ]
+        assert "/data" in mounts[0] & mounts[1]
+        assert waits[stage]["inputs"]["parameters"]["made_from"] == {
+            "taskOutputParameter": {"outputParameterKey": "made_from", "producerTask": f"look-at-{stage}"}
+        }
 
 
-def test_the_command_compile_makes_such_a_file_and_built_in_data_stay_cached(place: Path, program):
-    package = place / "package.yaml"
-    for experiment, cached in ((place / "mine.yaml", False), ("experiments/smoke.yaml", True)):
-        ended = program(
-            "prunegap-pipelines", "compile", experiment, "--output", package, env={"PYTHONPATH": str(place)}
-        )
-        assert ended.code == 0, ended.err
-        given = dict(tasks(next(yaml.safe_load_all(package.read_text()))))
-        assert given["prepare-data"]["cachingOptions"].get("enableCache", False) is cached
-        assert ("prepare_data: is not cached" in ended.err) is not cached
+def test_what_it_is_told_wrongly_it_refuses_in_the_words_of_the_stage(program, tmp_path: Path):
+    told = json.dumps(
+        {"inputs": {"parameterValues": {"source": "tabel"}}, "outputs": {"outputFile": str(tmp_path / "o")}}
+    )
+    ended = program("prunegap", "look-at", "prepare_data", told)
+    assert (ended.code, ended.last.startswith("error: source: source 'tabel' is not known")) == (1, True), ended.err
+    told = json.dumps({"outputs": {"outputFile": str(tmp_path / "o")}})
+    ended = program("prunegap", "look-at", "prepare_data", told)
+    assert (ended.code, ended.last) == (
+        1,
+        "error: EXECUTOR_INPUT: no place for the output made_from (KeyError: 'parameters')",
+    )
+    assert not list(tmp_path.iterdir())

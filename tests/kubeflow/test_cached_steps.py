@@ -81,7 +81,7 @@ def test_a_step_whose_own_run_nobody_has_is_noted_all_the_same_and_once(environm
     for _ in range(2):
         record_cached(LINEAGE)
     (run,) = View(server.uri, environment).runs()
-    assert (run.info.run_name, run.info.status) == ("prune", "FINISHED")
+    assert (run.info.run_name, run.info.status) == ("pruned", "FINISHED")
     assert run.data.tags["prunegap.cached_from"] == "before"
     assert run.data.tags["prunegap.stage"] == "prune"
     assert "no record" in run.data.tags["mlflow.note.content"]

@@ -125,7 +125,9 @@ def test_what_can_be_shared_is_one_task_and_everything_is_compared_once(digits):
 def test_the_run_in_mlflow_is_opened_before_the_first_stage(digits):
     spec, _ = digits
     waits = {name: task.get("dependentTasks", []) for name, task in tasks(spec)}
-    assert waits["prepare-data"] == ["plan-cells"], "a list of cells that is refused costs nothing"
+    assert waits["prepare-data"] == ["look-at-prepare-data", "plan-cells"], (
+        "a list of cells that is refused costs nothing"
+    )
     assert waits["plan-cells"] == ["open-run"]
     assert waits["open-run"] == []
     assert executors(spec)["exec-open-run"]["args"] == ["open-run"]
@@ -145,7 +147,7 @@ def test_a_dense_model_a_seed_belongs_into_the_loop(tmp_path):
 def test_tasks_are_cached_retried_and_stopped_in_time(digits):
     spec, platform = digits
     for name, task in tasks(spec):
-        if name in {"open-run", "plan-cells", "compare", "close-run"}:
+        if name in {"open-run", "plan-cells", "compare", "close-run"} or name.startswith("look-at"):
             assert not task["cachingOptions"], "every run is opened, compared and closed, and its code looked at"
         else:
             assert task["cachingOptions"] == {"enableCache": True}, name
@@ -187,7 +189,11 @@ def test_stages_that_run_a_network_get_the_gpu_the_others_do_not(smoke_on_gpus):
         claims = {one["constant"]: one["mountPath"] for one in settings.get("pvcMount", [])}
         # Mounted only where read: a claim more may keep a pod from its node.
         stage = "-".join(label.split("-")[1:])
-        reads = {"prunegap-data": "/data"} if stage.startswith(("prepare-data", "acquire-dense")) else {}
+        reads = (
+            {"prunegap-data": "/data"}
+            if stage.removeprefix("look-at-").startswith(("prepare-data", "acquire-dense"))
+            else {}
+        )
         keeps = stage.startswith(("acquire-dense", "prune", "finetune"))
         assert claims == reads | ({"prunegap-checkpoints": "/checkpoints"} if keeps else {}), label
         assert [one["secretName"] for one in settings["imagePullSecret"]] == ["prunegap-registry"], label

@@ -15,9 +15,13 @@ from prunegap.pipeline import STAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 TYPES = {int: "NUMBER_INTEGER", float: "NUMBER_DOUBLE", bool: "BOOLEAN", str: "STRING", list: "LIST"}
-LOOPS = {
+HELPERS = {
     "plan_cells": "Check a list of cells and give them by what they share: a pruned model each.",
     "each_item": "Hand a list on as an output, which a loop inside a loop can go over.",
+    **{
+        f"look_at_{stage}": f"Look at the data and code behind the parameters of {stage}, whose result Kubeflow may"
+        for stage in ("prepare_data", "acquire_dense")
+    },
 }
 SHOWN = {
     "evaluate": {"groups": "system.Markdown", "classification": "system.ClassificationMetrics"},
@@ -117,11 +121,11 @@ def test_the_readme_names_every_component_once():
     rows = [line for line in lines if line.startswith("| [")]
     folders = sorted(path.parent.name for path in (ROOT / "components").glob("*/component.yaml"))
     assert sorted(line.split("[")[1].split("]")[0] for line in rows) == folders
-    assert folders == sorted([*(stage.name for stage in STAGES), "open_run", "close_run", *LOOPS])
+    assert folders == sorted([*(stage.name for stage in STAGES), "open_run", "close_run", *HELPERS])
     summaries = {stage.name: stage.summary for stage in STAGES}
     for line in rows:
         name = line.split("[")[1].split("]")[0]
-        assert summaries.get(name, LOOPS.get(name, "the MLflow run of the pipeline run")) in line
+        assert summaries.get(name, HELPERS.get(name, "the MLflow run of the pipeline run")) in line
 
 
 def test_a_committed_file_parses_as_a_pipeline_spec():

@@ -88,6 +88,7 @@ def test_the_smoke_pipeline_runs_every_stage_in_a_container_of_its_own(program, 
     assert Counter(tasks) == {
         "open-run": 1,
         "plan-cells": 1,
+        "look-at": 2,
         "each-item": 2,
         "prepare_data": 1,
         "acquire_dense": 1,

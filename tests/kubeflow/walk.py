@@ -13,10 +13,10 @@ BIN = Path(sys.executable).parent
 DIGEST = "registry.example/prunegap/stage@sha256:" + "0" * 64
 
 
-def compiled(experiment, folder, resources="cpu", image=DIGEST, overrides=(), *, later=False):
+def compiled(experiment, folder, resources="cpu", image=DIGEST, overrides=()):
     """Compile an experiment file; return the pipeline spec and the platform spec as plain values."""
     path = folder / "pipeline.yaml"
-    compile_to(path, read_experiment(ROOT / "experiments" / experiment, overrides), image, resources, later=later)
+    compile_to(path, read_experiment(ROOT / "experiments" / experiment, overrides), image, resources)
     spec, platform = yaml.safe_load_all(path.read_text())
     return spec, platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
 

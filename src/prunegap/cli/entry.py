@@ -21,6 +21,7 @@ from prunegap.artifacts.evaluation import load_evaluations
 from prunegap.artifacts.manifest import check, write_json
 from prunegap.cli.close_run import close_run
 from prunegap.cli.experiment_file import read_experiment
+from prunegap.cli.kubeflow_look import look_at
 from prunegap.cli.kubeflow_plan import each_item, plan_cells
 from prunegap.cli.kubeflow_task import kubeflow_task
 from prunegap.cli.open_run import open_run
@@ -133,6 +134,7 @@ def upload(workspace: Path, tracking_uri: str | None) -> None:
 for _stage in STAGES:
     cli.add_command(stage_command(_stage))
 cli.add_command(kubeflow_task)
+cli.add_command(look_at)
 cli.add_command(plan_cells)
 cli.add_command(each_item)
 cli.add_command(open_run)

@@ -27,7 +27,7 @@ def plan_cells(executor_input: str) -> None:
     """Check a pipeline run's list of cells and write what its loops go over, before anything is computed."""
     task = TaskInput.parse(executor_input)
     planned = checked_cells(task.parameters)
-    _write(executor_input, [item(part) for part in planned.parts()])
+    write_parameter(executor_input, LIST, [item(part) for part in planned.parts()])
     click.echo(f"{len(planned.cells)} cells", err=True)
 
 
@@ -35,7 +35,7 @@ def plan_cells(executor_input: str) -> None:
 @click.argument("executor_input", metavar="EXECUTOR_INPUT")
 def each_item(executor_input: str) -> None:
     """Hand a list on as an output, which a loop inside a loop can go over."""
-    _write(executor_input, TaskInput.parse(executor_input).parameters[ITEMS])
+    write_parameter(executor_input, LIST, TaskInput.parse(executor_input).parameters[ITEMS])
 
 
 def checked_cells(given: Mapping[str, Any]) -> Cells:
@@ -69,11 +69,16 @@ def item(part: SeedPart | PruningPart | Cell) -> dict[str, Any]:
             return {**named, **part.model_dump(mode="json"), "made_from": finetune.surroundings(part).digest}
 
 
-def _write(executor_input: str, items: Sequence[Any]) -> None:
+def write_parameter(executor_input: str, name: str, value: Sequence[Any] | str) -> None:
+    """Write an output parameter where the executor input says: a list as JSON, a text as it is.
+
+    Raises:
+        UserError: it says no place for this output, or the disk refuses.
+    """
     try:
-        path = Path(json.loads(executor_input)["outputs"]["parameters"][LIST]["outputFile"])
+        path = Path(json.loads(executor_input)["outputs"]["parameters"][name]["outputFile"])
     except (LookupError, TypeError) as error:
-        raise UserError(f"EXECUTOR_INPUT: no place for the output {LIST} ({type(error).__name__}: {error})") from None
+        raise UserError(f"EXECUTOR_INPUT: no place for the output {name} ({type(error).__name__}: {error})") from None
     with clear_disk_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, items)
+        path.write_text(value, encoding="utf-8") if isinstance(value, str) else write_json(path, value)

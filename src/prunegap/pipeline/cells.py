@@ -7,7 +7,7 @@ from typing import Any, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from prunegap.pipeline.confusable_names import same_methods, same_sparsities
-from prunegap.stages.finetune import FinetuneParams
+from prunegap.stages.finetune import FinetuneParams, MethodName
 from prunegap.stages.numbers import StrictNumbers
 from prunegap.training.methods import describe_method
 
@@ -18,7 +18,7 @@ VARIED = frozenset({"method", "label", "tolerance"})
 class Cell(FinetuneParams):
     """One cell of a run: one method, with its parameters, at one sparsity, from one seed."""
 
-    method: str = Field(description=f"{FinetuneParams.model_fields['method'].description}")
+    method: MethodName = Field(description=f"{FinetuneParams.model_fields['method'].description}")
     tolerance: float = Field(ge=0, description="Allowed excess accuracy gap of a group (fraction).")
     seed: int = Field(ge=0, description="Seed of pruning and fine-tuning.")
     sparsity: float = Field(ge=0, lt=1, description="Share of prunable weights set to zero.")

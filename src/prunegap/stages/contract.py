@@ -112,6 +112,11 @@ class Stage(Generic[S, R]):
         return self.function(*args, **kwargs)
 
     @property
+    def reads_outside(self) -> bool:
+        """Whether it reads something besides its inputs."""
+        return self.params_type.outside is not StageParams.outside
+
+    @property
     def views(self) -> tuple[View, ...]:
         """What of the outputs is worth a look."""
         return tuple(View(name, port.name, file) for port in self.outputs for name, file in port.artifact.views.items())

@@ -35,11 +35,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+MethodName = Annotated[str, known_to(describe_method)]
+
 
 class FinetuneParams(ComputeParams, DualParams):
     """Parameters of finetune; recipe and seed are those of the pruned model, whose training it continues."""
 
-    method: Annotated[str, known_to(describe_method)] = Field(
+    method: MethodName = Field(
         default="ceag", description="nft, nft_es, nft_es_on_test, or the name of a constrained method."
     )
     label: str = Field(
