@@ -152,7 +152,7 @@ def test_an_interrupt_stops_the_processes_of_a_loop_too(tmp_path):
         said.append(line.strip())
         if sum(line.startswith("prune-") for line in said) == 2:
             break
-    while len(list(folder.glob("checkpoints/*.checkpoint"))) < 2:  # both are in the middle
+    while len(list(folder.glob("checkpoints/[!.]*.checkpoint"))) < 2:  # both are in the middle
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)

@@ -40,14 +40,14 @@ def test_a_stage_of_a_lost_run_goes_on_from_its_checkpoint_when_the_run_is_submi
     lost = subprocess.Popen(
         [BIN / words[0], *map(str, words[1:])], cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    while (stage := process_of("finetune", folder)) is None or not list(folder.glob("checkpoints/*.checkpoint")):
+    while (stage := process_of("finetune", folder)) is None or not list(folder.glob("checkpoints/[!.]*.checkpoint")):
         assert lost.poll() is None, lost.communicate()
         time.sleep(0.05)
     os.kill(stage, signal.SIGKILL)
     _, said = lost.communicate()
     assert lost.returncode == 1, said
     assert f"{STEP}: failed with exit code -9" in said
-    (checkpoint,) = folder.glob("checkpoints/*.checkpoint")
+    (checkpoint,) = folder.glob("checkpoints/[!.]*.checkpoint")
 
     again = program(*words)
     assert again.code == 0, again.err
