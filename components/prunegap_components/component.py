@@ -101,10 +101,10 @@ def plan_component(image: str) -> BaseComponent:
 
 def look_component(stage: Stage[..., Any], image: str) -> BaseComponent:
     """Return the component that looks at the data and code behind a stage's parameters, for the stage's cache key."""
-    described, signature = _taking(stage.params_type.model_fields)
+    _, signature = _taking(stage.params_type.model_fields)
     signature.append(inspect.Parameter(MADE_FROM, inspect.Parameter.KEYWORD_ONLY, annotation=dsl.OutputPath(str)))
     summary = f"Look at the data and code behind the parameters of {stage.name}, whose result Kubeflow may have cached."
-    documentation = documented(summary, described, {MADE_FROM: "Their digest."})
+    documentation = documented(summary, {}, {MADE_FROM: "Their digest."})  # the parameters are told of in the stage's
     args = [LOOK, stage.name, dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER]
     return container_component(f"look_at_{stage.name}", documentation, signature, image, args)
 

@@ -61,6 +61,9 @@ def mine():
     acquire_dense(dataset=data.outputs["dataset"], epochs=5)
 ```
 
+Kubeflow does not see that data at a `location` have changed: hand `prepare_data` the output `made_from` of a task
+`look_at_prepare_data` that is never cached, as our pipelines do, or switch its caching off.
+
 `compare` takes the lists that a loop collects (`evaluations`, `histories`), or without a loop single artifacts of each
 (`evaluations_1`, `histories_1`, ...).
 
