@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help install run ui smoke images generate test tests lint types docs lock clean
+.PHONY: help install run ui smoke images generate test tests campaigns lint types docs lock clean
 
 help:  ## What can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -45,13 +45,16 @@ types: install  ## pyright (strict on src)
 
 # A worker a core; a module's tests stay together, those with the slow ones first (tests/conftest.py).
 WORKERS := --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
-tests: install  ## Every test
-	OMP_NUM_THREADS=1 $(BIN)/pytest $(WORKERS)
+tests: install  ## Every test but the campaigns
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(WORKERS) -m "not campaign"
+
+campaigns: install  ## Whole platforms run, broken, laden and put back, one after the other (minutes each; needs Docker)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m campaign
 
 docs: install  ## The documentation, as pages in site
 	$(BIN)/mkdocs build --strict --quiet
 
-test: lint types docs tests  ## Every check and every test
+test: lint types docs tests  ## Every check, and every test but the campaigns
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate
 lock: install  ## Resolve the dependencies anew

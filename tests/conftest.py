@@ -40,12 +40,9 @@ __all__ = ["bucket", "s3", "server", "tables"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the modules with the most slow tests first: a worker that begins one at the end works alone.
-
-    What slows all others down comes last.
-    """
+    """Put the modules with the most slow tests first: a worker that begins one at the end works alone."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: (item.get_closest_marker("last") is not None, -slow[item.path]))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from compose.project import Project, generated, running
 from prunegap_pipelines.images import ImageLock
 from tracking.record import Record, differences, record
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(0)]
+pytestmark = [pytest.mark.docker, pytest.mark.campaign, pytest.mark.timeout(0)]
 ROUNDS = int(os.environ.get("PRUNEGAP_KILL_ROUNDS", "1"))
 STEPS = [
     "prepare_data",

@@ -10,7 +10,7 @@ import pytest
 from compose.project import generated, running
 from prunegap_pipelines.images import ImageLock
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(7200), pytest.mark.last]
+pytestmark = [pytest.mark.docker, pytest.mark.campaign, pytest.mark.timeout(7200)]
 LOAD = 15
 
 

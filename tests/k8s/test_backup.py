@@ -18,7 +18,7 @@ from k8s.manifests import FOLDER, build, workloads
 from mlflow import MlflowClient
 from prunegap_pipelines.images import ImageLock
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow]
+pytestmark = [pytest.mark.docker, pytest.mark.campaign]
 PATIENCE = 1800.0  # seconds; the machine may be slow
 MAINTENANCE = DOCKER / "maintenance.yaml"
 ARTIFACTS = {"report.html": b"<p>all groups</p>", "model/weights.bin": bytes(range(256)) * 5000}

@@ -12,7 +12,7 @@ from prunegap_pipelines.images import ImageLock
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [
     pytest.mark.docker,
-    pytest.mark.slow,
+    pytest.mark.campaign,
     pytest.mark.skipif(
         not available(),
         reason="needs root, Docker and podman",
