@@ -19,6 +19,7 @@ from rich.console import Console
 from prunegap import __version__
 from prunegap.artifacts.evaluation import load_evaluations
 from prunegap.artifacts.manifest import check, write_json
+from prunegap.cli.audit_command import audit_command
 from prunegap.cli.close_run import close_run
 from prunegap.cli.experiment_file import read_experiment
 from prunegap.cli.kubeflow_look import look_at
@@ -133,6 +134,7 @@ def upload(workspace: Path, tracking_uri: str | None) -> None:
 
 for _stage in STAGES:
     cli.add_command(stage_command(_stage))
+cli.add_command(audit_command)
 cli.add_command(kubeflow_task)
 cli.add_command(look_at)
 cli.add_command(plan_cells)
