@@ -1,3 +1,18 @@
 """Prune a classifier and bound what pruning costs each group in accuracy."""
 
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from prunegap.auditing.arrays import audit_arrays as audit
+
+__all__ = ["__version__", "audit"]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - imported when it is asked for, for numpy and scipy take their time
+    if name == "audit":
+        from prunegap.auditing.arrays import audit_arrays
+
+        return audit_arrays
+    raise AttributeError(f"module 'prunegap' has no attribute '{name}'")

@@ -40,6 +40,7 @@ class GroupAudit:
         accuracy_before: of the model before, a fraction.
         accuracy_after: of the model after.
         excess_gap: psi, with limits that hold for all groups together.
+        at_most: one-sided upper limit of the excess gap alone: the group is within a tolerance that is not below it.
         finding: ``within``, ``above`` or ``open``: what is shown of its excess gap and the tolerance.
         needed: examples that would show it to be within, if it is what it seems; None where that is not to be had.
     """
@@ -51,6 +52,7 @@ class GroupAudit:
     accuracy_before: float | None
     accuracy_after: float | None
     excess_gap: Estimate
+    at_most: float | None
     finding: str
     needed: int | None
 
@@ -204,6 +206,7 @@ def _groups(
             accuracy_before=float(right[0][at] / counts.examples[at]),
             accuracy_after=float(right[1][at] / counts.examples[at]),
             excess_gap=Estimate(float(psi[at]), float(limits.low[at]), float(limits.high[at]), text),
+            at_most=float(verdict.at_most[at]),
             finding="above" if at in at_fault else "open" if at in needed else "within",
             needed=int(needed[at]) if at in needed and np.isfinite(needed[at]) else None,
         )

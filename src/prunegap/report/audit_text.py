@@ -3,7 +3,7 @@
 from prunegap.auditing import Audit
 
 MOST_GROUPS = 25
-WORDS = {"within": "within the tolerance", "above": "above the tolerance", "open": "neither"}
+WORDS = {"within": "within the tolerance", "above": "above the tolerance", "open": "neither within nor above"}
 
 
 def shown(judged: Audit) -> list[str]:
@@ -21,17 +21,14 @@ def shown(judged: Audit) -> list[str]:
         "",
     ]
     width = max(len("group"), *(len(one.name) for one in judged.groups[:MOST_GROUPS]))
-    sure = f"{100 * (1 - judged.alpha):g} % together"
-    lines.append(
-        f"{'group':{width}}  {'examples':>8}  {'before %':>8}  {'after %':>8}  {'excess gap, points':^24}  shown"
-    )
-    lines.append(f"{'':{width}}  {'':>8}  {'':>8}  {'':>8}  {sure:^24}")
+    sure = f"{100 * (1 - judged.alpha):g} %"
+    lines.append(_row(width, "group", "examples", "before %", "after %", "excess gap, points", "alone", "shown to be"))
+    lines.append(_row(width, "", "", "", "", f"all together, {sure}", "at most", ""))
     for one in judged.groups[:MOST_GROUPS]:
-        psi = one.excess_gap
+        psi, before, after = one.excess_gap, _points(one.accuracy_before), _points(one.accuracy_after)
         limits = f"{_signed(psi.value)} [{_signed(psi.low)}, {_signed(psi.high)}]"
-        more = f"; {one.needed} examples would decide" if one.needed else ""
-        accuracies = _points(one.accuracy_before), _points(one.accuracy_after)
-        lines.append(_row(width, one.name, str(one.examples), *accuracies, limits, f"{WORDS[one.finding]}{more}"))
+        found = WORDS[one.finding] + (f"; {one.needed} examples would decide" if one.needed else "")
+        lines.append(_row(width, one.name, str(one.examples), before, after, limits, _signed(one.at_most), found))
     if len(judged.groups) > MOST_GROUPS:
         lines.append(f"... and {len(judged.groups) - MOST_GROUPS} groups that are harmed less (--json has all)")
     if judged.candidates > 1:
@@ -40,8 +37,8 @@ def shown(judged: Audit) -> list[str]:
 
 
 def _row(width: int, *cells: str) -> str:
-    group, examples, before, after, limits, finding = cells
-    return f"{group:{width}}  {examples:>8}  {before:>8}  {after:>8}  {limits:^24}  {finding}".rstrip()
+    group, examples, before, after, limits, alone, finding = cells
+    return f"{group:{width}}  {examples:>8}  {before:>8}  {after:>8}  {limits:^24}  {alone:>7}  {finding}".rstrip()
 
 
 def reason(judged: Audit) -> str:

@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class PairedCounts:
-    """Counts of the examples of some sets, by group: shape (groups,) each.
+    """Counts of the examples of some sets, by group: shape (groups,) each, or (repetitions, groups).
 
     Attributes:
         examples: how many there are.
@@ -72,8 +72,8 @@ class PairedCounts:
 
     @property
     def total(self) -> "PairedCounts":
-        """All groups as one, shape (1,)."""
-        return PairedCounts.of(self.examples.sum(), self.lost.sum(), self.gained.sum())
+        """All groups as one, shape (..., 1)."""
+        return PairedCounts(*(one.sum(axis=-1, keepdims=True) for one in (self.examples, self.lost, self.gained)))
 
     @property
     def rest(self) -> "PairedCounts":
@@ -84,7 +84,7 @@ class PairedCounts:
     @property
     def share(self) -> Floats:
         """Share of a group in all examples."""
-        return self.examples / max(int(self.examples.sum()), 1)
+        return self.examples / np.maximum(self.total.examples, 1)
 
     @property
     def gap(self) -> Floats:

@@ -32,7 +32,7 @@ def excess_gap_limits(counts: PairedCounts, level: float, *, mid_p: bool = True)
     own, rest = (_gap_limits(part, level, mid_p=mid_p) for part in (counts, counts.rest))
     joined = mover(counts.gap, own, counts.rest.gap, rest)
     weight = 1 - counts.share
-    alone = counts.examples == counts.examples.sum()  # no rest: the excess gap is 0
+    alone = counts.examples == counts.total.examples  # no rest: the excess gap is 0
     return Limits(
         low=np.where(alone, 0.0, weight * joined.low),
         high=np.where(alone, 0.0, weight * joined.high),

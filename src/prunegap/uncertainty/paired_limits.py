@@ -67,23 +67,23 @@ def upper_limit(counts: PairedCounts, level: float | Floats, *, mid_p: bool = Tr
     """Return the one-sided upper limit of every group's gap, NaN of an empty group.
 
     Args:
-        counts: of the groups, shape (groups,).
+        counts: of the groups, of any shape.
         level: probability that the limit lies below the gap, one for all or one a group.
         mid_p: False takes the exact tail without mid-P: never too narrow, some per cent wider.
     """
-    levels = np.broadcast_to(np.asarray(level, dtype=float), counts.examples.shape)
-    limits = np.full(counts.examples.shape, np.nan)
+    shape = counts.examples.shape
+    levels = np.broadcast_to(np.asarray(level, dtype=float), shape).reshape(-1)
+    flat = PairedCounts(*(one.reshape(-1) for one in (counts.examples, counts.lost, counts.gained)))
     # Groups of equal counts have equal limits.
-    rows = np.stack([counts.examples, counts.lost, counts.gained, levels.view(np.int64)], axis=1)
+    rows = np.stack([flat.examples, flat.lost, flat.gained, levels.copy().view(np.int64)], axis=1)
     _, first, back = np.unique(rows, axis=0, return_index=True, return_inverse=True)
-    own, at = counts[first], levels[first]
+    own, at = flat[first], levels[first]
     found = np.full(len(first), np.nan)
     small = own.examples <= EXACT_UP_TO
     for chosen, solve in ((small & (own.examples > 0), _exact), (~small, _score)):
         if chosen.any():
             found[chosen] = solve(own[chosen], at[chosen], mid_p)
-    limits[:] = found[back.reshape(-1)]
-    return limits
+    return found[back.reshape(-1)].reshape(shape)
 
 
 def lower_limit(counts: PairedCounts, level: float | Floats, *, mid_p: bool = True) -> Floats:

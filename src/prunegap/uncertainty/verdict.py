@@ -29,6 +29,7 @@ class Verdict:
         tolerance: that was judged against, a fraction.
         alpha: probability of a wrong admission, and of a wrong refusal.
         at_fault: numbers of the groups that are shown to be above it.
+        at_most: one-sided upper limit of each group's excess gap, which the admission takes.
         open: numbers of the groups that are not shown to be within it, nor above.
         needed: examples of each open group that would admit it with probability 0.8, if its excess gap is what it
             seems; infinite where it seems to be above the tolerance, and of an empty group.
@@ -39,6 +40,7 @@ class Verdict:
     tolerance: float
     alpha: float
     at_fault: Ints
+    at_most: Floats
     open: Ints
     needed: Floats
     candidates: int = 1
@@ -83,7 +85,7 @@ def judge(
     unclear = np.flatnonzero(~within & ~np.isin(np.arange(len(within)), at_fault))
     word: Word = "inadmissible" if len(at_fault) else "undecidable" if len(unclear) else "admissible"
     needed = examples_needed(counts[unclear], counts.excess_gap[unclear], tolerance, alpha / candidates, len(within))
-    return Verdict(word, tolerance, alpha, at_fault, unclear, needed, candidates)
+    return Verdict(word, tolerance, alpha, at_fault, admission.high, unclear, needed, candidates)
 
 
 def groups_at_fault(counts: PairedCounts, tolerance: float, *, alpha: float, two_sided: bool = False) -> Ints:

@@ -1,0 +1,78 @@
+"""``prunegap.audit``: an audit in Python, from whatever holds predictions in memory."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from prunegap.auditing.audit import Audit, audit
+from prunegap.auditing.predictions import Predictions
+from prunegap.errors import UserError
+
+
+def audit_arrays(
+    *,
+    before: ArrayLike,
+    after: ArrayLike,
+    groups: Mapping[str, Sequence[Any]],
+    tolerance: float,
+    label: ArrayLike | None = None,
+    alpha: float = 0.05,
+    candidates: int = 1,
+    two_sided: bool = False,
+    merge_below: int = 0,
+    leave_out: Sequence[str] = (),
+) -> Audit:
+    """Judge a model by what it does to each group, from the predictions of two models on the same examples.
+
+    Args:
+        before: what the first model predicts, a class an example; without ``label``: whether it is right.
+        after: likewise of the model that is judged.
+        groups: attributes by name, a value an example each; of several the intersection is judged.
+        tolerance: excess accuracy gap that a group may have, a fraction.
+        label: the true classes.
+        alpha: probability of a wrong admission, and of a wrong refusal.
+        candidates: models that this one was chosen among on these examples.
+        two_sided: whether a group may not gain more than the tolerance either.
+        merge_below: groups with fewer examples are judged as one, ``(others)``.
+        leave_out: names of groups whose examples are not judged.
+
+    Raises:
+        UserError: columns of different lengths, correctness that is none, or a value out of range.
+    """
+    columns = {"before": np.asarray(before), "after": np.asarray(after)}
+    columns |= {name: np.asarray(values) for name, values in groups.items()}
+    columns |= {} if label is None else {"label": np.asarray(label)}
+    lengths = {name: one.shape for name, one in columns.items()}
+    if len(set(lengths.values())) != 1 or columns["before"].ndim != 1:
+        raise UserError(f"all columns must have one shape, (examples,), got {lengths}")
+    if not groups or not len(columns["before"]):
+        raise UserError("an audit needs at least one attribute in groups and one example")
+    coded = {name: np.unique(columns[name].astype(str), return_inverse=True) for name in groups}
+    read = Predictions(
+        before=_right(columns, "before"),
+        after=_right(columns, "after"),
+        groups={name: numbers.astype(np.int64) for name, (_, numbers) in coded.items()},
+        names={name: [str(one) for one in names] for name, (names, _) in coded.items()},
+        notes=(),
+        files={},
+    )
+    return audit(
+        read,
+        list(groups),
+        tolerance=tolerance,
+        alpha=alpha,
+        candidates=candidates,
+        two_sided=two_sided,
+        merge_below=merge_below,
+        leave_out=leave_out,
+    )
+
+
+def _right(columns: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.bool_]:
+    if "label" in columns:
+        return columns[name] == columns["label"]
+    if odd := sorted(map(str, set(columns[name].tolist()) - {0, 1})):
+        raise UserError(f"without label, {name} must say 1 (right) or 0 (wrong), found {odd[0]}")
+    return columns[name].astype(bool)
