@@ -26,6 +26,7 @@ from prunegap.cli.kubeflow_look import look_at
 from prunegap.cli.kubeflow_plan import each_item, plan_cells
 from prunegap.cli.kubeflow_task import kubeflow_task
 from prunegap.cli.open_run import open_run
+from prunegap.cli.plan_command import plan_command
 from prunegap.cli.stage_command import stage_command
 from prunegap.cli.terminal import Terminal
 from prunegap.errors import UserError
@@ -135,6 +136,7 @@ def upload(workspace: Path, tracking_uri: str | None) -> None:
 for _stage in STAGES:
     cli.add_command(stage_command(_stage))
 cli.add_command(audit_command)
+cli.add_command(plan_command)
 cli.add_command(kubeflow_task)
 cli.add_command(look_at)
 cli.add_command(plan_cells)
