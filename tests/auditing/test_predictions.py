@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from auditing.rows import FINE, HURT, SMALL, USUAL, Run, Write, table
 
 from prunegap.auditing import read_predictions
@@ -106,7 +107,10 @@ def test_files_that_are_no_tables_are_refused(run: Run, tmp_path: Path) -> None:
         ended = run(name, *USUAL)
         assert (ended.code, said in ended.err) == (2, True), ended.err
     ended = run("nowhere.csv", *USUAL)
-    assert (ended.code, ended.err) == (2, "error: nowhere.csv: cannot be read (No such file or directory)\n")
+    assert (ended.code, ended.err) == (
+        2,
+        "error: nowhere.csv: no such file; name an existing file or an s3:// address\n",
+    )
 
 
 def test_a_spreadsheets_mark_spaces_and_quotes_do_not_matter(tmp_path: Path) -> None:
@@ -118,3 +122,20 @@ def test_a_spreadsheets_mark_spaces_and_quotes_do_not_matter(tmp_path: Path) -> 
         [True, True],
         ["a, b", "c"],
     )
+
+
+def test_a_table_in_an_object_store_is_read(run: Run, write: Write, s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import boto3
+
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    client = boto3.client("s3", endpoint_url=s3, region_name="us-east-1", **keys)
+    client.create_bucket(Bucket="predictions")
+    client.upload_file(str(write("p.csv", table(HURT))), "predictions", "june/p.csv")
+    for name, value in {"AWS_ENDPOINT_URL_S3": s3, "AWS_DEFAULT_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(name, value)
+    for name, value in keys.items():
+        monkeypatch.setenv(name.upper(), value)
+    ended = run("s3://predictions/june/p.csv", *USUAL)
+    assert (ended.code, ended.err) == (1, "")
+    ended = run("s3://predictions/june/q.csv", *USUAL)
+    assert (ended.code, ended.err.startswith("error: s3://predictions/june/q.csv: ")) == (2, True)

@@ -22,7 +22,7 @@ WRONG_CALL = 2
 
 
 @click.command("audit")
-@click.argument("predictions", type=click.Path(path_type=Path), metavar="PREDICTIONS")
+@click.argument("predictions", metavar="PREDICTIONS")
 @click.option("--label", default="", help="Column of the true class.  [default: BEFORE and AFTER say 1 or 0: right?]")
 @click.option("--before", required=True, help="Column of the first model's predictions; or <name>_<class>: scores.")
 @click.option("--after", required=True, help="Likewise of the model that is judged.")
@@ -34,12 +34,12 @@ WRONG_CALL = 2
 @click.option("--two-sided", is_flag=True, help="No group may gain more than the tolerance over the average either.")
 @click.option("--merge-below", default=0, metavar="N", help="Judge groups of fewer examples as one, (others).")
 @click.option("--leave-out", multiple=True, metavar="GROUP", help="Leave a group's examples out, and say so.")
-@click.option("--with", "other", type=click.Path(path_type=Path), help="Second file, with columns the first lacks.")
+@click.option("--with", "other", default="", metavar="PREDICTIONS", help="Second file, with columns the first lacks.")
 @click.option("--id", "identifier", default="", help="Column of both files that says which example a row is.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all figures to a file.")
 def audit_command(
     *,
-    predictions: Path,
+    predictions: str,
     label: str,
     before: str,
     after: str,
@@ -51,20 +51,29 @@ def audit_command(
     two_sided: bool,
     merge_below: int,
     leave_out: tuple[str, ...],
-    other: Path | None,
+    other: str,
     identifier: str,
     json_file: Path | None,
 ) -> None:
     """Judge any model by what it does to each group, from the predictions of two models in a CSV or Parquet file.
 
-    Pruned, quantised, distilled or a new release; of any framework, on any data. Exit status: 0 admissible (every
-    group is shown to be within the tolerance), 1 inadmissible, 3 undecidable, 2 a wrong call.
+    The file is a path or an s3:// address. Pruned, quantised, distilled or a new release; of any framework, on any
+    data. Exit status: 0 admissible (every group is shown to be within the tolerance), 1 inadmissible, 3 undecidable,
+    2 a wrong call.
     """
     from prunegap.auditing import audit, read_predictions
+    from prunegap.remote.location import default_cache_dir, file_at
 
     try:
+        cache = default_cache_dir()
         read = read_predictions(
-            predictions, label=label, before=before, after=after, groups=groups, other=other, identifier=identifier
+            file_at(predictions, cache),
+            label=label,
+            before=before,
+            after=after,
+            groups=groups,
+            other=file_at(other, cache) if other else None,
+            identifier=identifier,
         )
         groupings = [(one,) for one in groups] if each_group else [groups]
         judged = [
