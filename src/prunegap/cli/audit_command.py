@@ -12,7 +12,6 @@ import click
 
 from prunegap.artifacts.manifest import clear_disk_errors, write_json
 from prunegap.errors import UserError
-from prunegap.report.audit_text import shown
 
 if TYPE_CHECKING:
     from prunegap.auditing import Audit
@@ -96,6 +95,8 @@ def audit_command(
     except UserError as error:
         click.echo("\n".join(f"error: {line}" for line in str(error).splitlines()), err=True)
         sys.exit(WRONG_CALL)
+    from prunegap.report.audit_text import shown
+
     for one in judged:
         click.echo("\n".join(shown(one)))
     sys.exit(EXIT[together(judged)])
