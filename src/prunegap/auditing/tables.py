@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from prunegap.errors import UserError, did_you_mean
+from prunegap.sources.columns import column_names, is_parquet, parquet_table
 
 Table = Any
 """A ``pyarrow.Table``; pyarrow has no types."""
@@ -25,12 +26,7 @@ def read_table(path: Path) -> Table:
     Raises:
         UserError: another suffix, or a file that is not what its suffix says.
     """
-    suffix = path.suffix.lower()
-    if suffix == ".csv":
-        return _read_csv(path)
-    if suffix in {".parquet", ".pq"}:
-        return _read_parquet(path)
-    raise UserError(f"{path}: a table is a .csv or .parquet file, got '{suffix}'")
+    return parquet_table(path) if is_parquet(path) else _read_csv(path)
 
 
 def column(table: Table, name: str, path: Path) -> Column:
@@ -89,19 +85,6 @@ def _header(path: Path) -> Sequence[str]:
         raise UserError(f"{path}: not a CSV file in UTF-8 ({error}); save it as such") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    names = [name.strip() for name in header]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise UserError(f"{path}: the column '{twice[0]}' is there twice; rename one")
-    if not names:
+    if not column_names(header, path):
         raise UserError(f"{path}: an empty table; it needs a header line and rows")
     return header
-
-
-def _read_parquet(path: Path) -> Table:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        return pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{path}: not a Parquet file ({' '.join(str(error).split())})") from None

@@ -2,6 +2,7 @@
 
 import csv
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,47 @@ def read_columns(path: Path) -> Columns:
     Raises:
         UserError: another suffix, or a file that is not what its suffix says.
     """
+    return _read_parquet(path) if is_parquet(path) else _read_csv(path)
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a table is a Parquet file, else a CSV file.
+
+    Raises:
+        UserError: its suffix says neither.
+    """
     suffix = path.suffix.lower()
-    if suffix == ".csv":
-        return _read_csv(path)
-    if suffix in {".parquet", ".pq"}:
-        return _read_parquet(path)
-    raise UserError(f"{path}: a table is a .csv or .parquet file, got '{suffix}'")
+    if suffix not in {".csv", ".parquet", ".pq"}:
+        raise UserError(f"{path}: a table is a .csv or .parquet file, got '{suffix}'")
+    return suffix != ".csv"
+
+
+def column_names(header: Sequence[str], path: Path) -> list[str]:
+    """Return the names of a table's columns.
+
+    Raises:
+        UserError: a name is there twice.
+    """
+    names = [name.strip() for name in header]
+    if len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise UserError(f"{path}: the column '{twice[0]}' is there twice; rename one")
+    return names
+
+
+def parquet_table(path: Path) -> Any:  # noqa: ANN401 - pyarrow has no types
+    """Return a Parquet file as a ``pyarrow.Table``.
+
+    Raises:
+        UserError: it is none.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"{path}: not a Parquet file ({' '.join(str(error).split())})") from None
 
 
 def _read_csv(path: Path) -> Columns:
@@ -41,10 +77,7 @@ def _read_csv(path: Path) -> Columns:
         raise UserError(f"{path}: not a CSV file in UTF-8 ({error}); save it as such") from None
     if not lines:
         raise UserError(f"{path}: an empty table; it needs a header line and rows")
-    header = [name.strip() for name in lines[0][1]]
-    if len(set(header)) < len(header):
-        twice = sorted({name for name in header if header.count(name) > 1})
-        raise UserError(f"{path}: the column '{twice[0]}' is there twice; rename one")
+    header = column_names(lines[0][1], path)
     fits = [line for _, line in lines[1:] if len(line) == len(header)]
     bad = [
         BadRow(f"{path.name} row {number}", f"{len(line)} fields, the header has {len(header)}")
@@ -56,12 +89,8 @@ def _read_csv(path: Path) -> Columns:
 
 def _read_parquet(path: Path) -> Columns:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{path}: not a Parquet file ({' '.join(str(error).split())})") from None
+    table = parquet_table(path)
     # Nested and binary columns (embedded images, boxes) hold no attribute that could be named.
     flat = [item.name for item in table.schema if not (pa.types.is_nested(item.type) or pa.types.is_binary(item.type))]
     return Columns({name: [_text(value) for value in table.column(name).to_pylist()] for name in flat}, [])

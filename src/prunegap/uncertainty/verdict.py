@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy.special import ndtri
 
 from prunegap.uncertainty.counts import Floats, Ints, PairedCounts
 from prunegap.uncertainty.excess_gaps import Limits, excess_gap_limits, simultaneous_limits
+from prunegap.uncertainty.planning import examples_needed
 from prunegap.uncertainty.simultaneous import local_level
 
 Word = Literal["admissible", "inadmissible", "undecidable"]
-POWER = 0.8
 
 
 @dataclass(frozen=True)
@@ -106,17 +105,3 @@ def groups_at_fault(counts: PairedCounts, tolerance: float, *, alpha: float, two
             break
         found = more
     return np.flatnonzero(found)
-
-
-def examples_needed(
-    counts: PairedCounts, excess_gap: Floats, tolerance: float, alpha: float, num_groups: int
-) -> Floats:
-    """Return how many examples each group must have for its upper limit to come below the tolerance (power 0.8).
-
-    ``((z_alpha + z_(0.2 / G)) / (tolerance - psi))^2 (churn - gap^2)``.
-    """
-    distance = tolerance - excess_gap
-    quantiles = -ndtri(alpha) - ndtri((1 - POWER) / num_groups)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        needed = np.ceil((quantiles / distance) ** 2 * (counts.churn - counts.gap**2))
-    return np.where(distance > 0, needed, np.inf)
