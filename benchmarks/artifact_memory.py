@@ -36,8 +36,9 @@ from prunegap.artifacts.trained_models import DenseModel, DenseTraining
 from prunegap.data.grouped import GroupedDataset, Split
 from prunegap.models.build import build
 from prunegap.models.spec import ModelSpec
-from prunegap.stages.contract import StageParams, stage
+from prunegap.stages.contract import stage
 from prunegap.stages.measure_baseline import MeasureBaselineParams, measure_baseline
+from prunegap.stages.params import StageParams
 from prunegap.tracking.protocol import NullTracker
 from prunegap.training.checkpoints import load_checkpoint, save_checkpoint
 

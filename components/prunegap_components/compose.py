@@ -21,7 +21,8 @@ from prunegap.errors import UserError
 from prunegap.local import artifact
 from prunegap.pipeline import Experiment, prune_and_compare
 from prunegap.pipeline.wiring import Handles
-from prunegap.stages.contract import Stage, StageParams, artifacts_of
+from prunegap.stages.contract import Stage, artifacts_of
+from prunegap.stages.params import StageParams
 from prunegap.tracking.environment import EXPERIMENT_VARIABLE, PIPELINE_RUN_VARIABLE, WORKSPACE_VARIABLE
 
 T = TypeVar("T")

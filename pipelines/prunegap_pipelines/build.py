@@ -27,8 +27,8 @@ from prunegap.pipeline import STAGES, Experiment, prune_and_compare
 from prunegap.pipeline.cells import VARIED
 from prunegap.pipeline.experiment import varied_keys
 from prunegap.stages.compare import compare
-from prunegap.stages.contract import StageParams
 from prunegap.stages.finetune import FinetuneParams, finetune
+from prunegap.stages.params import StageParams
 from prunegap_pipelines.outputs import with_outputs
 from prunegap_pipelines.resources import Resources, equip
 from prunegap_pipelines.runner import KubeflowRunner

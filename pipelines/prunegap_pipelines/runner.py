@@ -11,7 +11,8 @@ from kfp.dsl.pipeline_channel import PipelineChannel
 from prunegap_components.component import EACH, LIST, MADE_FROM, each_component, look_component, plain, stage_component
 
 from prunegap.pipeline.wiring import Handles
-from prunegap.stages.contract import Stage, StageParams
+from prunegap.stages.contract import Stage
+from prunegap.stages.params import StageParams
 from prunegap.tracking.final_status import LAST_STAGE
 from prunegap_pipelines.resources import (
     Resources,

@@ -8,6 +8,18 @@ class UserError(Exception):
     """Something the user can put right. Its message is one line and is printed without a traceback."""
 
 
+class NotAdmittedError(UserError):
+    """A gate stays shut: the verdict was reached, and it is not that the models may be used.
+
+    Attributes:
+        verdict: over all of them.
+    """
+
+    def __init__(self, message: str, verdict: str) -> None:
+        super().__init__(message)
+        self.verdict = verdict
+
+
 def did_you_mean(word: str, valid: Iterable[str]) -> str:
     """Return ``; did you mean 'x'?`` for the nearest valid name, else the list of valid names."""
     names = sorted(valid)

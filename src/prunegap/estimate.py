@@ -24,6 +24,8 @@ class Quantity:
         difference: the difference of two such values: a fraction is shown in percentage points, a group's with sign.
         line: overall quantity whose value is a line in this one's bar chart; empty: that of the same name.
         places: where it is shown beside the artifact and the CSV files, which hold every quantity.
+        least: it is never below this; None: any value.
+        most: it is never above this.
     """
 
     name: str
@@ -33,11 +35,20 @@ class Quantity:
     difference: bool = False
     line: str = ""
     places: Sequence[Place] = EVERYWHERE
+    least: float | None = None
+    most: float | None = None
 
     @property
     def heading(self) -> str:
         """Its name where people read."""
         return self.title or self.name.replace("_", " ")
+
+    def inside(self, limit: float | None) -> float | None:
+        """Return a limit, or the value that it cannot pass."""
+        if limit is None:
+            return None
+        above = limit if self.least is None else max(limit, self.least)
+        return above if self.most is None else min(above, self.most)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from prunegap.errors import UserError, did_you_mean
 from prunegap.pipeline import STAGES
 from prunegap.pipeline.wiring import Handles
 from prunegap.stages.checkpoint_place import checkpoint_path
-from prunegap.stages.contract import Stage, StageParams, artifacts_of
+from prunegap.stages.contract import Stage, artifacts_of
+from prunegap.stages.params import StageParams
 from prunegap.tracking.names import step_tags
 from prunegap.tracking.session import TrackingSession
 
@@ -116,6 +117,7 @@ class LocalRunner:
         elif changed == "":
             self.session.up_to_date(step, folder, params.effective(), step_tags(stage.name, tags), outputs)
             self.narrate(step, "up to date")
+            params.admit(outputs)
             return outputs
         self.narrate(step, "running")
         began = time.perf_counter()
@@ -126,6 +128,7 @@ class LocalRunner:
             stage.run(params, inputs, outputs, tracker)
         self.done.append(step)
         self.narrate(step, f"done again, {changed}" if changed else "done", time.perf_counter() - began)
+        params.admit(outputs)
         return outputs
 
     def fan_out(self, items: Sequence[T], body: Callable[[T], U]) -> Sequence[U]:

@@ -14,11 +14,11 @@ import torch
 from prunegap.artifacts.evaluation import (
     Evaluation,
     SplitResult,
-    evaluation_metrics,
     load_evaluations,
     save_evaluations,
     split_result,
 )
+from prunegap.artifacts.evaluation_metrics import evaluation_metrics
 from prunegap.estimate import Estimate
 from prunegap.gaps import Outcomes, compare_outcomes, group_statistics, overall_statistics, quantity_of
 

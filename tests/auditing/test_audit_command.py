@@ -9,7 +9,7 @@ import pytest
 from auditing.rows import FINE, HURT, OPEN, SMALL, USUAL, Run, Write, table
 
 import prunegap
-from prunegap.auditing import audit, read_predictions
+from prunegap.auditing import Rules, audit, read_predictions
 from prunegap.errors import UserError
 
 
@@ -51,7 +51,7 @@ def test_the_json_file_has_every_count_and_limit(run: Run, write: Write, tmp_pat
 
 def test_python_gets_the_same(write: Write) -> None:
     read = read_predictions(write("p.csv", table(HURT)), label="y", before="dense", after="sparse", groups=["who"])
-    assert audit(read, ["who"], tolerance=0.02).verdict == "inadmissible"
+    assert audit(read, ["who"], Rules(tolerance=0.02)).verdict == "inadmissible"
 
 
 def test_several_attributes_are_an_intersection_or_judged_one_by_one(run: Run, write: Write) -> None:
@@ -95,7 +95,7 @@ WRONG = {
     "alpha of 0": (table(SMALL), ("--alpha", "0"), "alpha must be inside (0, 1), got 0.0"),
     "a negative tolerance": (table(SMALL), ("--tolerance", "-0.1"), "tolerance must be >= 0, got -0.1"),
     "one group": (table({"a": (9, 1, 1)}), (), "an excess gap needs two groups or more, got 1"),
-    "a group that is none": (table(SMALL), ("--leave-out", "z"), "no such group of who"),
+    "a group that is none": (table(SMALL), ("--leave-out", "z"), "who: leave out z: no such group"),
     "no prediction": (
         changed(sparse=[""] * 3030),
         (),
@@ -120,7 +120,7 @@ def test_arrays_in_python_get_the_same_verdict_as_a_table(write: Write) -> None:
     read = read_predictions(write("p.csv", rows), label="y", before="dense", after="sparse", groups=["who"])
     given: dict[str, Any] = {"before": rows["dense"], "after": rows["sparse"], "groups": {"who": rows["who"]}}
     found = prunegap.audit(label=rows["y"], tolerance=0.02, **given)
-    assert found.groups == audit(read, ["who"], tolerance=0.02).groups
+    assert found.groups == audit(read, ["who"], Rules(tolerance=0.02)).groups
     right: dict[str, Any] = {"before": read.before, "after": read.after.astype(int), "groups": {"who": rows["who"]}}
     assert prunegap.audit(tolerance=0.02, **right).groups == found.groups
     with pytest.raises(UserError, match="without label, before must say 1"):
@@ -136,11 +136,11 @@ def test_arrays_in_python_get_the_same_verdict_as_a_table(write: Write) -> None:
 
 def test_a_group_is_within_where_its_own_limit_is(write: Write) -> None:
     read = read_predictions(write("p.csv", table(SMALL)), label="y", before="dense", after="sparse", groups=["who"])
-    alone = {one.name: one.at_most for one in audit(read, ["who"], tolerance=0.02).groups}
+    alone = {one.name: one.at_most for one in audit(read, ["who"], Rules(tolerance=0.02)).groups}
     for name, limit in alone.items():
         assert limit is not None
         for tolerance, finding in ((limit + 1e-9, "within"), (limit - 1e-9, "open")):
-            judged = audit(read, ["who"], tolerance=max(tolerance, 0.0)).groups
+            judged = audit(read, ["who"], Rules(tolerance=max(tolerance, 0.0))).groups
             assert next(one for one in judged if one.name == name).finding == finding
 
 
@@ -160,7 +160,7 @@ def test_the_table_of_groups_is_read_as_it_stands(run: Run, write: Write) -> Non
     head = next(at for at, line in enumerate(lines) if line.startswith("group "))
     worst, other = lines[head + 2 : head + 4]
     judged = {one.name: one for one in audit(read_predictions(path, label="y", before="dense", after="sparse",
-              groups=["who"]), ["who"], tolerance=0.02).groups}  # fmt: skip
+              groups=["who"]), ["who"], Rules(tolerance=0.02)).groups}  # fmt: skip
     for line, name, accuracies, found in (
         (worst, "b", ["100", "80"], "above the tolerance"),
         (other, "a", ["98", "98"], "within the tolerance"),

@@ -23,7 +23,7 @@ from prunegap.cli.explain import flag
 from prunegap.cli.stage_command import stage_command, validated
 from prunegap.errors import UserError
 from prunegap.pipeline import STAGES, Experiment, prune_and_compare
-from prunegap.stages.contract import StageParams
+from prunegap.stages.params import StageParams
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPERIMENTS = sorted((ROOT / "experiments").glob("*.yaml"))

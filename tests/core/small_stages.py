@@ -10,7 +10,8 @@ from pydantic import Field
 
 from prunegap.artifacts.kind import Artifact
 from prunegap.artifacts.manifest import read_manifest
-from prunegap.stages.contract import NO_EFFECT, Paths, StageParams, stage
+from prunegap.stages.contract import Paths, stage
+from prunegap.stages.params import NO_EFFECT, StageParams
 from prunegap.tracking.protocol import NullTracker
 from prunegap.training.checkpoints import Checkpoint
 

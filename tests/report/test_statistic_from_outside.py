@@ -14,11 +14,11 @@ from rich.console import Console
 
 from prunegap.artifacts.evaluation import (
     Evaluation,
-    evaluation_metrics,
     load_evaluations,
     save_evaluations,
     split_result,
 )
+from prunegap.artifacts.evaluation_metrics import evaluation_metrics
 from prunegap.errors import UserError
 from prunegap.extensions import extensions
 from prunegap.gaps import Outcomes, compare_outcomes, group_statistics, overall_statistics, quantity_of

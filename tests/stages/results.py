@@ -20,10 +20,11 @@ from prunegap.errors import UserError
 from prunegap.gaps import Outcomes
 from prunegap.stages.acquire_dense import acquire_dense
 from prunegap.stages.compare import compare
-from prunegap.stages.contract import Stage, StageParams
+from prunegap.stages.contract import Stage
 from prunegap.stages.evaluate import evaluate
 from prunegap.stages.finetune import finetune
 from prunegap.stages.measure_baseline import measure_baseline
+from prunegap.stages.params import StageParams
 from prunegap.stages.prepare_data import prepare_data
 from prunegap.stages.prune import prune
 from prunegap.tracking.protocol import NullTracker

@@ -11,7 +11,7 @@ from stages.their_package import POINTS
 from stages.tiny_values import write_files
 from torchvision.datasets import MNIST
 
-from prunegap.stages.contract import NO_EFFECT
+from prunegap.stages.params import NO_EFFECT
 
 TYPES = {stage.name: stage.params_type for stage in STAGES}
 PAIRS = [

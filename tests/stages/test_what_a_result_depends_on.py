@@ -20,8 +20,9 @@ from prunegap.source_code import code_digest
 from prunegap.stages.acquire_dense import AcquireDenseParams, acquire_dense
 from prunegap.stages.checks import seen_by
 from prunegap.stages.compare import CompareParams, _provenance
-from prunegap.stages.contract import NO_EFFECT, OUR_CODE, StageParams
+from prunegap.stages.contract import OUR_CODE
 from prunegap.stages.finetune import FinetuneParams
+from prunegap.stages.params import NO_EFFECT, StageParams
 from prunegap.stages.prepare_data import PrepareDataParams
 from prunegap.stages.prune import PruneParams
 from prunegap.tracking.protocol import NullTracker

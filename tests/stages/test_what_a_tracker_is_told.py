@@ -14,11 +14,11 @@ from prunegap.artifacts.history import History, epoch_metrics
 from prunegap.artifacts.manifest import read_manifest
 from prunegap.errors import UserError
 from prunegap.stages.acquire_dense import AcquireDenseParams, acquire_dense
-from prunegap.stages.contract import StageParams
 from prunegap.stages.evaluate import EvaluateParams, evaluate
 from prunegap.stages.finetune import FinetuneParams, finetune
 from prunegap.stages.lineage import require_one_lineage
 from prunegap.stages.measure_baseline import MeasureBaselineParams, measure_baseline
+from prunegap.stages.params import StageParams
 from prunegap.stages.prepare_data import PrepareDataParams, prepare_data
 from prunegap.stages.prune import PruneParams, prune
 from prunegap.tracking.protocol import NullTracker

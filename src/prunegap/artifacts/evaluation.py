@@ -13,15 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from prunegap.artifacts.kind import Artifact
-from prunegap.artifacts.manifest import MANIFEST, read_manifest, write_json
-from prunegap.estimate import Estimate, Quantity, shown_in
+from prunegap.artifacts.manifest import MANIFEST, digests_of, read_manifest, write_json
+from prunegap.estimate import Estimate, Quantity
 
 if TYPE_CHECKING:
     from prunegap.gaps import Classification, Measures, Outcomes
+    from prunegap.uncertainty import Tally
 
 EVALUATION = "evaluation.json"
 EVALUATIONS = "evaluations.json"
 CLASSIFICATION = "classification.json"
+TRAIN, TEST = "train", "test"
 NOT_FIGURES = {"outcomes", "table", "classification", "made_from"}
 
 
@@ -33,9 +35,13 @@ class GroupResult:
     count: int
     estimates: Mapping[str, Estimate]
 
+    def estimate(self, name: str) -> Estimate:
+        """Return an estimate; one without a value where there is none."""
+        return self.estimates.get(name, Estimate(None))
+
     def value(self, name: str) -> float | None:
         """Return the value of an estimate, None where there is none."""
-        return _value(self.estimates, name)
+        return self.estimate(name).value
 
 
 @dataclass(frozen=True)
@@ -46,9 +52,27 @@ class SplitResult:
     feasible: bool
     groups: tuple[GroupResult, ...]
 
+    def estimate(self, name: str) -> Estimate:
+        """Return an overall estimate; one without a value where there is none."""
+        return self.overall.get(name, Estimate(None))
+
     def value(self, name: str) -> float | None:
         """Return the value of an overall estimate, None where there is none."""
-        return _value(self.overall, name)
+        return self.estimate(name).value
+
+    def tally(self) -> Tally:
+        """Return the counts that a judgement takes: all limits and verdicts follow from them."""
+        import numpy as np
+
+        from prunegap.uncertainty import PairedCounts, Tally
+
+        def column(name: str) -> list[float]:
+            return [group.value(name) or 0.0 for group in self.groups]
+
+        sizes = [group.count for group in self.groups]
+        counts = PairedCounts.of(sizes, column("lost_count"), column("gained_count"))
+        right = np.rint(np.asarray(column("dense_accuracy")) * counts.examples).astype(np.int64)
+        return Tally(tuple(group.name for group in self.groups), counts, right)
 
 
 @dataclass(frozen=True)
@@ -72,7 +96,7 @@ class Evaluation(
         outcomes: what the model does with each example, by split (on the CPU).
         table: the groups of every split, as Markdown; not read back.
         classification: which classes the model confuses, by split; not read back.
-        made_from: digests of what it was made from, by name, once it lies sealed on disk.
+        made_from: digests of what it was made from, and its own, by name, once it lies sealed on disk.
     """
 
     dataset: str
@@ -119,12 +143,27 @@ class Evaluation(
 
         raw = json.loads((folder / EVALUATION).read_text())
         sealed = (folder / MANIFEST).is_file()
-        made_from = read_manifest(folder, cls.kind).identity.inputs if sealed else {}
+        made_from = digests_of(read_manifest(folder, cls.kind)) if sealed else {}
         return cls(**_fields(raw), outcomes=load_outcomes(folder), made_from=made_from)
 
     def metrics(self) -> Iterator[tuple[int, Mapping[str, float]]]:
         """Yield the figures of every split, and of every group that has an estimate."""
+        from prunegap.artifacts.evaluation_metrics import evaluation_metrics
+
         yield 0, {"sparsity": self.achieved_sparsity} | evaluation_metrics(self)
+
+
+def splits_of(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Return the splits that were evaluated: train, validation, test, then any other."""
+    present = dict.fromkeys(name for one in evaluations for name in one.splits)
+    usual = [name for name in (TRAIN, "validation", TEST) if name in present]
+    return usual + [name for name in present if name not in usual]
+
+
+def judged_split(evaluations: Sequence[Evaluation]) -> str:
+    """Return the split that a model is judged on: test, else the last one there is."""
+    splits = splits_of(evaluations)
+    return TEST if TEST in splits or not splits else splits[-1]
 
 
 def split_result(measures: Measures, group_names: Sequence[str], tolerance: float) -> SplitResult:
@@ -138,19 +177,6 @@ def split_result(measures: Measures, group_names: Sequence[str], tolerance: floa
             for name, count, estimates in zip(group_names, counts, measures.group_estimates(), strict=True)
         ),
     )
-
-
-def evaluation_metrics(evaluation: Evaluation) -> dict[str, float]:
-    """Return what a tracker shows of an evaluation: ``<split>/<name>`` and ``group_<name>_<split>/<group>``."""
-    overall = shown_in("tracking", evaluation.overall_quantities)
-    per_group = shown_in("tracking", evaluation.group_quantities)
-    metrics: dict[str, float | None] = {}
-    for split, result in evaluation.splits.items():
-        metrics |= {f"{split}/{one.name}": result.value(one.name) for one in overall}
-        metrics[f"{split}/feasible"] = int(result.feasible)
-        for one in per_group:
-            metrics |= {f"group_{one.name}_{split}/{group.name}": group.value(one.name) for group in result.groups}
-    return {name: value for name, value in metrics.items() if value is not None}
 
 
 def save_evaluations(folder: Path, evaluations: Sequence[Evaluation]) -> None:
@@ -202,7 +228,3 @@ def _without_blanks(raw: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str,
         name: {key: value for key, value in fields.items() if key == "value" or value not in (None, "")}
         for name, fields in raw.items()
     }
-
-
-def _value(estimates: Mapping[str, Estimate], name: str) -> float | None:
-    return estimates[name].value if name in estimates else None

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from prunegap.auditing.audit import Audit, audit
+from prunegap.auditing.audit import audit
 from prunegap.auditing.predictions import Predictions
 from prunegap.errors import UserError
+from prunegap.uncertainty import Audit, Rules
 
 
 def audit_arrays(
@@ -18,11 +19,7 @@ def audit_arrays(
     groups: Mapping[str, Sequence[Any]],
     tolerance: float,
     label: ArrayLike | None = None,
-    alpha: float = 0.05,
-    candidates: int = 1,
-    two_sided: bool = False,
-    merge_below: int = 0,
-    leave_out: Sequence[str] = (),
+    **rules: Any,  # noqa: ANN401 - what Rules takes
 ) -> Audit:
     """Judge a model by what it does to each group, from the predictions of two models on the same examples.
 
@@ -32,11 +29,8 @@ def audit_arrays(
         groups: attributes by name, a value an example each; of several the intersection is judged.
         tolerance: excess accuracy gap that a group may have, a fraction.
         label: the true classes.
-        alpha: probability of a wrong admission, and of a wrong refusal.
-        candidates: models that this one was chosen among on these examples.
-        two_sided: whether a group may not gain more than the tolerance either.
-        merge_below: groups with fewer examples are judged as one, ``(others)``.
-        leave_out: names of groups whose examples are not judged.
+        rules: further ones, as :class:`prunegap.uncertainty.Rules` has them: alpha, candidates, two_sided,
+            merge_below, leave_out.
 
     Raises:
         UserError: columns of different lengths, correctness that is none, or a value out of range.
@@ -58,16 +52,7 @@ def audit_arrays(
         notes=(),
         files={},
     )
-    return audit(
-        read,
-        list(groups),
-        tolerance=tolerance,
-        alpha=alpha,
-        candidates=candidates,
-        two_sided=two_sided,
-        merge_below=merge_below,
-        leave_out=leave_out,
-    )
+    return audit(read, list(groups), Rules(tolerance=tolerance, **rules))
 
 
 def _right(columns: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.bool_]:

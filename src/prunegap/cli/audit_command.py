@@ -60,7 +60,7 @@ def audit_command(
     data. Exit status: 0 admissible (every group is shown to be within the tolerance), 1 inadmissible, 3 undecidable,
     2 a wrong call.
     """
-    from prunegap.auditing import audit, read_predictions
+    from prunegap.auditing import Rules, audit, read_predictions
     from prunegap.remote.location import default_cache_dir, file_at
 
     try:
@@ -75,20 +75,15 @@ def audit_command(
             identifier=identifier,
         )
         groupings = [(one,) for one in groups] if each_group else [groups]
-        judged = [
-            audit(
-                read,
-                grouping,
-                tolerance=tolerance,
-                alpha=alpha,
-                candidates=candidates,
-                two_sided=two_sided,
-                merge_below=merge_below,
-                leave_out=leave_out,
-                families=len(groupings),
-            )
-            for grouping in groupings
-        ]
+        rules = Rules(
+            tolerance=tolerance,
+            alpha=alpha,
+            candidates=candidates,
+            two_sided=two_sided,
+            merge_below=merge_below,
+            leave_out=leave_out,
+        )
+        judged = [audit(read, grouping, rules, families=len(groupings)) for grouping in groupings]
         if json_file:
             with clear_disk_errors(json_file):
                 write_json(json_file, [one.plain() for one in judged] if each_group else judged[0].plain())

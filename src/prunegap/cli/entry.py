@@ -19,7 +19,8 @@ from rich.console import Console
 from prunegap import __version__
 from prunegap.artifacts.evaluation import load_evaluations
 from prunegap.artifacts.manifest import check, write_json
-from prunegap.cli.audit_command import audit_command
+from prunegap.artifacts.verdict import Verdict
+from prunegap.cli.audit_command import EXIT, audit_command
 from prunegap.cli.close_run import close_run
 from prunegap.cli.experiment_file import read_experiment
 from prunegap.cli.kubeflow_look import look_at
@@ -29,7 +30,7 @@ from prunegap.cli.open_run import open_run
 from prunegap.cli.plan_command import plan_command
 from prunegap.cli.stage_command import stage_command
 from prunegap.cli.terminal import Terminal
-from prunegap.errors import UserError
+from prunegap.errors import NotAdmittedError, UserError
 from prunegap.local import Inspector, LocalRunner, artifact, at_work, locked, stages_from
 from prunegap.pipeline import STAGES, Experiment, prune_and_compare
 from prunegap.progress import shown_by
@@ -190,11 +191,15 @@ def cautions(workspace: Path) -> Iterator[str]:
 def show_comparison(comparison: Path) -> None:
     """Print the tables of a comparison artifact."""
     from prunegap.report.tables import comparison_table, group_table
+    from prunegap.report.verdict_text import short_verdict
 
     check(comparison, "comparison")
-    evaluations = load_evaluations(comparison)
-    rows = summarise(evaluations)
+    evaluations, verdict = load_evaluations(comparison), Verdict.load(comparison)
+    rows = summarise(evaluations, verdict)
     console = Console(width=None if sys.stdout.isatty() else 100)
+    for line in short_verdict(verdict):
+        console.print(line, markup=False, highlight=False)
+    console.print()
     for split in ("train", "test"):
         console.print(comparison_table(rows, split))
     for level in dict.fromkeys(row.sparsity for row in rows):
@@ -223,7 +228,7 @@ def enter(command: click.Command = cli) -> None:
     except UserError as error:
         for line in str(error).splitlines():
             click.echo(f"error: {line}", err=True)
-        sys.exit(1)
+        sys.exit(EXIT[error.verdict] if isinstance(error, NotAdmittedError) else 1)
     except click.exceptions.Abort as stop:
         click.echo(str(stop) or STOPPED, err=True)
         sys.exit(143 if isinstance(stop.__cause__, Terminated) else 130)

@@ -141,6 +141,7 @@ def run_task(stage: Stage[..., Any], task: TaskInput) -> None:
             write_json(task.outputs[METRICS], metadata[METRICS])
         task.output_file.parent.mkdir(parents=True, exist_ok=True)
         write_json(task.output_file, {"artifacts": _described(task.uris, metadata)})
+    params.admit(outputs)
 
 
 def shown_metrics(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -16,7 +16,8 @@ from prunegap.cli.explain import explain, flag
 from prunegap.cli.terminal import Terminal
 from prunegap.errors import UserError
 from prunegap.progress import shown_by
-from prunegap.stages.contract import Paths, Port, Stage, StageParams, artifacts_of
+from prunegap.stages.contract import Paths, Port, Stage, artifacts_of
+from prunegap.stages.params import StageParams
 from prunegap.stages.provenance import made_in
 from prunegap.tracking.names import step_tags
 from prunegap.tracking.protocol import RememberingTracker
@@ -41,8 +42,9 @@ def stage_command(stage: Stage[..., Any]) -> click.Command:
             folder, read = _folder_of(stage, outputs), [path for _, _, path in artifacts_of(stage.inputs, inputs)]
             name, told = step or stage.name, step_tags(stage.name, _tags(tag))
             complete_step(folder, Step.beginning(name, folder, params.effective(), told, outputs), read)
-            return
-        carry_out(stage, params, inputs, outputs, step=step, tags=_tags(tag))
+        else:
+            carry_out(stage, params, inputs, outputs, step=step, tags=_tags(tag))
+        params.admit(outputs)
 
     return click.Command(stage.name, params=list(options), callback=command, help=stage.summary)
 

@@ -9,11 +9,17 @@ For a dense model d, a sparse model s and a data set split into disjoint groups 
 - churn: the share of examples whose correctness differs between d and s;
 - excessive loss ``R[g] = loss(s, g) - loss(d, g)`` and its largest pairwise difference;
 - group accuracy spread: the largest difference between two groups' accuracies under s.
+
+Losses have no limits.
 """
 
+import torch
+
+from prunegap.gaps import limits
 from prunegap.gaps.outcomes import Pair, largest, spread
 from prunegap.gaps.statistic import GroupStatistic, OverallStatistic
 from prunegap.shapes import GroupFloats, Scalar
+from prunegap.uncertainty import NoiseFloor
 
 
 def _gap(pair: Pair) -> GroupFloats:
@@ -32,20 +38,30 @@ def _excessive_loss(pair: Pair) -> GroupFloats:
     return pair.after.group_loss - pair.before.group_loss
 
 
+def _mean(floor: NoiseFloor) -> Scalar:
+    return torch.tensor(floor.mean, dtype=torch.float64)
+
+
 GROUP_STATISTICS = (
     GroupStatistic(
         "dense_accuracy",
         "fraction",
         "Accuracy of the dense model on the group.",
         places=(),
+        least=0.0,
+        most=1.0,
         of=lambda pair: pair.before.group_accuracy,
+        limits=lambda pair, alpha: limits.of_accuracy(pair.dense, pair, alpha),
     ),
     GroupStatistic(
         "accuracy",
         "fraction",
         "Accuracy of the sparse model on the group.",
         places=("tracking",),
+        least=0.0,
+        most=1.0,
         of=lambda pair: pair.after.group_accuracy,
+        limits=lambda pair, alpha: limits.of_accuracy(pair.sparse, pair, alpha),
     ),
     GroupStatistic(
         "dense_loss",
@@ -71,6 +87,8 @@ GROUP_STATISTICS = (
         line="overall_gap",
         places=("plot",),
         of=_gap,
+        limits=limits.of_gaps,
+        hold="together",
     ),
     GroupStatistic(
         "excess_gap",
@@ -80,6 +98,8 @@ GROUP_STATISTICS = (
         difference=True,
         places=("table", "tracking"),
         of=_excess_gap,
+        limits=limits.of_excess_gaps,
+        hold="together",
     ),
     GroupStatistic(
         "churn",
@@ -87,6 +107,23 @@ GROUP_STATISTICS = (
         "Share of the group's examples whose correctness differs between the dense and the sparse model.",
         places=("tracking",),
         of=lambda pair: pair.by_group(pair.changed),
+        least=0.0,
+        most=1.0,
+        limits=limits.of_churn,
+    ),
+    GroupStatistic(
+        "lost_count",
+        "count",
+        "Examples of the group that the dense model has right and the sparse model wrong.",
+        places=(),
+        of=lambda pair: torch.as_tensor(pair.counts.lost).double(),
+    ),
+    GroupStatistic(
+        "gained_count",
+        "count",
+        "Examples of the group that the dense model has wrong and the sparse model right.",
+        places=(),
+        of=lambda pair: torch.as_tensor(pair.counts.gained).double(),
     ),
     GroupStatistic(
         "excessive_loss",
@@ -104,13 +141,19 @@ OVERALL_STATISTICS = (
         "fraction",
         "Accuracy of the dense model.",
         places=(),
+        least=0.0,
+        most=1.0,
         of=lambda pair: pair.before.accuracy,
+        limits=lambda pair, alpha: limits.of_overall_accuracy(pair.dense, pair, alpha),
     ),
     OverallStatistic(
         "accuracy",
         "fraction",
         "Share of examples that the sparse model classifies right.",
+        least=0.0,
+        most=1.0,
         of=lambda pair: pair.after.accuracy,
+        limits=lambda pair, alpha: limits.of_overall_accuracy(pair.sparse, pair, alpha),
     ),
     OverallStatistic(
         "dense_loss", "nats", "Mean loss of the dense model.", places=(), of=lambda pair: pair.before.loss
@@ -125,6 +168,7 @@ OVERALL_STATISTICS = (
         difference=True,
         places=("tracking",),
         of=_overall_gap,
+        limits=limits.of_overall_gap,
     ),
     OverallStatistic(
         "max_psi",
@@ -134,6 +178,9 @@ OVERALL_STATISTICS = (
         title="max psi",
         difference=True,
         of=lambda pair: largest(_excess_gap(pair)),
+        least=0.0,
+        limits=limits.of_max_psi,
+        hold="each bound alone",
     ),
     OverallStatistic(
         "psi_pw",
@@ -142,12 +189,41 @@ OVERALL_STATISTICS = (
         title="Psi_PW",
         difference=True,
         of=lambda pair: spread(_gap(pair)),
+        least=0.0,
+        limits=limits.of_psi_pw,
+        hold="each bound alone",
+    ),
+    OverallStatistic(
+        "max_psi_by_chance",
+        "fraction",
+        "What max psi comes to where groups of the same sizes are drawn at random, on average and for 95 % of the "
+        "draws: its noise floor.",
+        title="max psi by chance",
+        difference=True,
+        places=("tracking",),
+        of=lambda pair: _mean(pair.noise_floors[0]),
+        limits=lambda pair, _: (None, pair.noise_floors[0].high),
+        hold="draws",
+    ),
+    OverallStatistic(
+        "psi_pw_by_chance",
+        "fraction",
+        "Likewise what Psi_PW comes to.",
+        title="Psi_PW by chance",
+        difference=True,
+        places=("tracking",),
+        of=lambda pair: _mean(pair.noise_floors[1]),
+        limits=lambda pair, _: (None, pair.noise_floors[1].high),
+        hold="draws",
     ),
     OverallStatistic(
         "churn",
         "fraction",
         "Share of examples whose correctness differs between the dense and the sparse model, either way.",
         of=lambda pair: pair.changed.mean(),
+        least=0.0,
+        most=1.0,
+        limits=limits.of_overall_churn,
     ),
     OverallStatistic(
         "excessive_loss_spread",
@@ -163,6 +239,9 @@ OVERALL_STATISTICS = (
         difference=True,
         places=("tracking",),
         of=lambda pair: spread(pair.after.group_accuracy),
+        least=0.0,
+        limits=limits.of_accuracy_spread,
+        hold="each bound alone",
     ),
 )
 

@@ -9,6 +9,7 @@ from functools import cached_property
 import torch
 
 from prunegap.shapes import ExampleBools, ExampleFloats, ExampleInts, GroupFloats, GroupInts, Scalar
+from prunegap.uncertainty import NoiseFloor, PairedCounts, noise_floors
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,18 @@ class Pair:
     def changed(self) -> ExampleFloats:
         """1 for an example whose correctness differs between the two models, else 0."""
         return (self.dense.correct != self.sparse.correct).double()
+
+    @cached_property
+    def counts(self) -> PairedCounts:
+        """Examples, lost and gained ones, by group: what limits follow from."""
+        columns = (self.dense.correct, self.sparse.correct, self.groups)
+        before, after, groups = (one.cpu().numpy() for one in columns)
+        return PairedCounts.count(before, after, groups, self.num_groups)
+
+    @cached_property
+    def noise_floors(self) -> tuple[NoiseFloor, NoiseFloor]:
+        """What max psi and Psi_PW come to where groups are drawn at random."""
+        return noise_floors(self.counts)
 
     def by_group(self, values: ExampleFloats) -> GroupFloats:
         """Return the mean of a value an example over each group."""

@@ -11,6 +11,7 @@ from prunegap.stages.compare import CompareParams, compare
 from prunegap.stages.contract import Stage
 from prunegap.stages.evaluate import EvaluateParams, evaluate
 from prunegap.stages.finetune import FinetuneParams, finetune
+from prunegap.stages.gate import GateParams, gate
 from prunegap.stages.measure_baseline import MeasureBaselineParams, measure_baseline
 from prunegap.stages.numbers import StrictNumbers
 from prunegap.stages.prepare_data import PrepareDataParams, prepare_data
@@ -23,6 +24,7 @@ STAGES: tuple[Stage[..., Any], ...] = (
     prune,
     finetune,
     evaluate,
+    gate,
     compare,
 )
 SHARED = ("device", "precision", "channels_last", "threads")
@@ -67,6 +69,7 @@ class Experiment(StrictNumbers):
     prune: PruneParams = PruneParams()
     finetune: FinetuneParams = FinetuneParams()
     evaluate: EvaluateParams = EvaluateParams()
+    gate: GateParams = GateParams(enforce=False)
     compare: CompareParams = CompareParams()
 
     @model_validator(mode="before")
@@ -175,6 +178,8 @@ def _spread(raw: dict[str, Any]) -> dict[str, Any]:
         own = {key: value for key, value in shared.items() if key in stage_.params_type.model_fields}
         if isinstance(section, dict) and (own or section):
             raw[stage_.name] = own | section
+    if isinstance(raw.get(gate.name), dict):  # a run compares methods, some of which may well fail
+        raw[gate.name] = {"enforce": False} | raw[gate.name]
     if isinstance(raw.get(prune.name), dict):
         raw[prune.name] = _lowest_sparsity(raw.get("sparsities")) | raw[prune.name]
     if isinstance(raw.get("methods"), list | tuple):

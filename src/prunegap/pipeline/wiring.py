@@ -11,10 +11,12 @@ from typing import Any, Protocol, TypeVar
 from prunegap.pipeline.experiment import Experiment
 from prunegap.stages.acquire_dense import acquire_dense
 from prunegap.stages.compare import compare
-from prunegap.stages.contract import Stage, StageParams
+from prunegap.stages.contract import Stage
 from prunegap.stages.evaluate import evaluate
 from prunegap.stages.finetune import FinetuneParams, finetune
+from prunegap.stages.gate import gate
 from prunegap.stages.measure_baseline import measure_baseline
+from prunegap.stages.params import StageParams
 from prunegap.stages.prepare_data import prepare_data
 from prunegap.stages.prune import prune
 
@@ -42,7 +44,7 @@ class Runner(Protocol):
 
 
 def prune_and_compare(experiment: Experiment, runner: Runner, parts: Any = None) -> Handles:  # noqa: ANN401
-    """Wire the whole run: one data set, dense models, pruned models, their cells, one comparison.
+    """Wire the whole run: one data set, dense models, pruned models, their cells, one verdict and one comparison.
 
     What can be shared is: one dense model for all cells (or one a seed), one pruned model for all cells of a seed and
     sparsity.
@@ -68,14 +70,14 @@ def prune_and_compare(experiment: Experiment, runner: Runner, parts: Any = None)
     else:
         shared = _dense(experiment, runner, data, None)
         results = _flat(runner.fan_out(parts, lambda part: one_pruning(part, shared)))
+    evaluations = tuple(result["evaluation"] for result in results)
+    verdict = runner.run("gate", gate, experiment.gate, {"evaluations": evaluations}, {})["verdict"]
+    histories = tuple(result["history"] for result in results)
     return runner.run(
         "compare",
         compare,
         experiment.compare.model_copy(update={"title": experiment.compare.title or experiment.name}),
-        {
-            "evaluations": tuple(result["evaluation"] for result in results),
-            "histories": tuple(result["history"] for result in results),
-        },
+        {"evaluations": evaluations, "histories": histories, "verdict": verdict},
         {},
     )
 

@@ -3,50 +3,53 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prunegap.artifacts.evaluation import Evaluation
+from prunegap.artifacts.evaluation import Evaluation, judged_split
+from prunegap.artifacts.verdict import Verdict
 from prunegap.report.groups import (
     GroupFigures,
     MethodGroups,
     excess_of,
     method_groups,
-    splits_of,
     worst_first,
 )
 from prunegap.report.seed_mean import in_points, percent_text, plain_percent
 from prunegap.report.summary import ComparisonRow
+from prunegap.report.verdict_text import method_verdicts
 
 CAVEAT = (
-    "Feasible on train means: on the data the model was fine-tuned with, the excess accuracy gap of the "
-    "worst group, averaged over the seeds, is within the tolerance. It is not a statistical verdict on "
-    "unseen data: a method that is feasible on train can still hurt a group by more than the tolerance on "
-    "test, and a gap measured on a small group can be chance."
+    "A verdict is about one model and people it was not trained on: admissible means that every group is shown to lose "
+    "at most the tolerance more than the average, undecidable that the examples are too few to say. Feasible on train "
+    "means only that the constraint holds on the very examples that the model was fine-tuned with."
 )
 MOST_GROUPS_NAMED = 2
 
 
 @dataclass(frozen=True)
 class Findings:
-    """One sparsity: which methods are feasible, and for each method whom it hurts most."""
+    """One sparsity: the verdict on each method's models, which methods are feasible, and whom each hurts most."""
 
     sparsity: float
+    verdicts: tuple[tuple[str, str], ...]
     feasibility: str
     split: str
     hurt: tuple[tuple[str, str], ...]
 
 
-def findings(rows: Sequence[ComparisonRow], evaluations: Sequence[Evaluation], sparsity: float) -> Findings:
-    """Say in words what one sparsity shows: feasibility on train, and the groups hurt most on test.
+def findings(
+    rows: Sequence[ComparisonRow], evaluations: Sequence[Evaluation], sparsity: float, verdict: Verdict
+) -> Findings:
+    """Say in words what one sparsity shows: verdicts, feasibility on train, and the groups hurt most on test.
 
     Without a test split the groups are those of the last split there is.
 
     Raises:
         UserError: as :func:`prunegap.report.groups.method_groups`.
     """
-    splits = splits_of([one for one in evaluations if one.sparsity == sparsity])
-    split = "test" if "test" in splits or not splits else splits[-1]
+    split = judged_split([one for one in evaluations if one.sparsity == sparsity])
     methods = method_groups(evaluations, sparsity, split)
     hurt = tuple((one.shown_name, _hurt_sentence(one, split)) for one in methods)
-    return Findings(sparsity, _feasibility([row for row in rows if row.sparsity == sparsity]), split, hurt)
+    here = [row for row in rows if row.sparsity == sparsity]
+    return Findings(sparsity, tuple(method_verdicts(verdict, sparsity)), _feasibility(here), split, hurt)
 
 
 def _feasibility(rows: Sequence[ComparisonRow]) -> str:

@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from prunegap.artifacts.evaluation import Evaluation
+from prunegap.artifacts.evaluation import TRAIN, Evaluation
+from prunegap.artifacts.verdict import ADMISSIBLE, INADMISSIBLE
 from prunegap.estimate import Quantity, joined, shown_in
-from prunegap.report.groups import MethodGroups, excess_of, method_groups, worst_first, worst_group
-from prunegap.report.seed_mean import NO_ESTIMATE, duration_text, figure_text, plain_percent, unit_text
+from prunegap.report.groups import NO_SEED, MethodGroups, method_groups, worst_first, worst_group
+from prunegap.report.seed_mean import NO_ESTIMATE, SeedMean, duration_text, figure_text, plain_percent, unit_text
 from prunegap.report.summary import ComparisonRow
 
 MAX_GROUP_ROWS = 12
 WORST_GROUP_ROWS = 10
 WORST_SIGN, OVER_SIGN = "▲", "!"
 FEASIBLE = "feasible on train"
+VERDICT = "verdict on models"
 JUDGED = "excess_gap"
 ON_TRAIN = ("accuracy", "max_psi")
 
@@ -41,10 +43,13 @@ class Grid:
 def comparison_grid(rows: Sequence[ComparisonRow], split: str, *, seconds_sd: bool = True) -> Grid:
     """One split: accuracy, disparity and churn of every method; a dash where the split was not evaluated."""
     shown = shown_in("table", joined(row.quantities for row in rows))
-    headings = ("sparsity %", "method", *map(_heading, shown), FEASIBLE, "seconds")
-    cells = tuple(
-        (*_names(row), *_split_cells(row, split, shown), feasible_cell(row), _seconds(row, seconds_sd)) for row in rows
-    )
+    judged = (FEASIBLE, "seconds") if split == TRAIN else (VERDICT,)
+    headings = ("sparsity %", "method", *map(_heading, shown), *judged)
+
+    def last(row: ComparisonRow) -> tuple[Cell, ...]:
+        return (feasible_cell(row), _seconds(row, seconds_sd)) if split == TRAIN else (verdict_cell(row),)
+
+    cells = tuple((*_names(row), *_split_cells(row, split, shown), *last(row)) for row in rows)
     return _with_problem(rows, Grid(f"{split} split", headings, cells, seeds_note(rows)))
 
 
@@ -53,10 +58,11 @@ def overview_grid(rows: Sequence[ComparisonRow]) -> Grid:
     on_test = shown_in("table", joined(row.quantities for row in rows))
     on_train = [one for one in on_test if one.name in ON_TRAIN]
     shown = (*(f"train {_heading(one)}" for one in on_train), *(f"test {_heading(one)}" for one in on_test))
-    headings = ("sparsity %", "method", FEASIBLE, *shown)
+    headings = ("sparsity %", "method", VERDICT, FEASIBLE, *shown)
     cells = tuple(
         (
             *_names(row),
+            verdict_cell(row),
             feasible_cell(row),
             *_split_cells(row, "train", on_train),
             *_split_cells(row, "test", on_test),
@@ -78,7 +84,7 @@ def _heading(quantity: Quantity) -> str:
 
 def _split_cells(row: ComparisonRow, split: str, shown: Sequence[Quantity]) -> tuple[Cell, ...]:
     figures = row.splits.get(split, {})
-    return tuple(Cell(figure_text(figures.get(one.name), one.unit)) for one in shown)
+    return tuple(Cell(figure_text(figures.get(one.name), one.unit, with_limits=one.difference)) for one in shown)
 
 
 def feasible_cell(row: ComparisonRow) -> Cell:
@@ -88,6 +94,16 @@ def feasible_cell(row: ComparisonRow) -> Cell:
     word: Mark = "yes" if row.feasible_on_train else "no"
     count = len(row.seeds)
     return Cell(word if count == 1 else f"{word} {row.feasible_seeds}/{count}", word)
+
+
+def verdict_cell(row: ComparisonRow) -> Cell:
+    """Say what the verdict on the method's models is, and with several seeds on how many of them."""
+    if not row.verdicts:
+        return Cell(NO_ESTIMATE)
+    mark: Mark = "no" if INADMISSIBLE in row.verdicts else "yes" if set(row.verdicts) == {ADMISSIBLE} else "number"
+    if len(row.seeds) == 1:
+        return Cell(next(iter(row.verdicts)), mark)
+    return Cell(", ".join(f"{count} {word}" for word, count in row.verdicts.items()), mark)
 
 
 def _seconds(row: ComparisonRow, with_sd: bool) -> Cell:
@@ -105,7 +121,7 @@ def _with_problem(rows: Sequence[ComparisonRow], grid: Grid) -> Grid:
 def seeds_note(rows: Sequence[ComparisonRow]) -> str:
     """Say over how many seeds the figures are, and in which units."""
     counts = sorted({len(row.seeds) for row in rows})
-    units = "max psi and Psi_PW in percentage points"
+    units = "max psi and Psi_PW in percentage points; in brackets: confidence limits"
     if not counts or counts[-1] == 1:
         return f"One seed; {units}."
     span = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
@@ -158,10 +174,10 @@ def _count(methods: Sequence[MethodGroups], name: str) -> str:
 def _group_cell(method: MethodGroups, name: str, worst: str, quantity: Quantity, with_sd: bool) -> Cell:
     group = method.groups.get(name)
     figure = None if group is None else group.figures.get(quantity.name)
-    text = figure_text(figure, quantity.unit, signed=quantity.difference, with_sd=with_sd)
+    text = figure_text(figure, quantity.unit, signed=quantity.difference, with_sd=with_sd, with_limits=True)
     if quantity.name != JUDGED:
         return Cell(text)
-    is_over = excess_of(group) > method.tolerance
+    is_over = _least_excess(figure) > method.tolerance
     is_worst = name == worst and text != NO_ESTIMATE
     mark: Mark = "number"
     if is_over or is_worst:
@@ -170,11 +186,19 @@ def _group_cell(method: MethodGroups, name: str, worst: str, quantity: Quantity,
     return Cell(" ".join([*signs, text]), mark)
 
 
+def _least_excess(figure: SeedMean | None) -> float:
+    """Return what an excess gap is at least: its lower limit, or where the examples are all there are, itself."""
+    if figure is None:
+        return NO_SEED
+    return figure.mean if figure.low is None else figure.low
+
+
 def _group_note(quantity: Quantity, shown: int, count: int) -> str:
     note = quantity.description
     if quantity.name == JUDGED:
         meaning = "Positive: hurt more than the average."
-        note = f"{meaning} {OVER_SIGN} above the tolerance; {WORST_SIGN} the group that the method hurts most."
+        over = f"{OVER_SIGN} above the tolerance with all of its limits"
+        note = f"{meaning} {over}; {WORST_SIGN} the group that the method hurts most."
     left_out = count - shown
     if not left_out:
         return note

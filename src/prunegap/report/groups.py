@@ -1,10 +1,10 @@
 """What each method does to each group, averaged over seeds, and ``group_results.csv`` with every run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from prunegap.artifacts.evaluation import Evaluation, GroupResult
+from prunegap.artifacts.evaluation import Evaluation, GroupResult, splits_of
 from prunegap.errors import UserError
 from prunegap.estimate import Quantity, Unit, joined
 from prunegap.report.seed_mean import SCALES, plain_percent
@@ -35,13 +35,6 @@ class MethodGroups:
 def sparsities_of(evaluations: Sequence[Evaluation]) -> list[float]:
     """Return the sparsities in ascending order, each once."""
     return sorted({one.sparsity for one in evaluations})
-
-
-def splits_of(evaluations: Sequence[Evaluation]) -> list[str]:
-    """Return the splits that were evaluated: train, validation, test, then any other."""
-    found = dict.fromkeys(name for one in evaluations for name in one.splits)
-    usual = [name for name in ("train", "validation", "test") if name in found]
-    return usual + [name for name in found if name not in usual]
 
 
 def check_one_problem(evaluations: Sequence[Evaluation]) -> None:
@@ -130,10 +123,19 @@ def write_group_results_csv(evaluations: Sequence[Evaluation], path: Path) -> No
     if not evaluations:
         raise UserError(f"{path.name}: no evaluation to list; evaluate at least one method first")
     quantities = joined(one.group_quantities for one in evaluations)
-    write_records([record for one in evaluations for record in _group_records(one, quantities)], path)
+    limited = {
+        name
+        for one in evaluations
+        for result in one.splits.values()
+        for group in result.groups
+        for name, estimate in group.estimates.items()
+        if estimate.high is not None
+    }
+    records = (record for one in evaluations for record in _group_records(one, quantities, limited))
+    write_records(list(records), path)
 
 
-def _group_records(run: Evaluation, quantities: Sequence[Quantity]) -> list[dict[str, str]]:
+def _group_records(run: Evaluation, quantities: Sequence[Quantity], limited: Set[str]) -> list[dict[str, str]]:
     head = {
         "dataset": run.dataset,
         "target": run.target,
@@ -151,6 +153,12 @@ def _group_records(run: Evaluation, quantities: Sequence[Quantity]) -> list[dict
             "group_name": group.name,
             "count": str(group.count),
             **{one.name: _number(group.value(one.name), one.unit) for one in quantities},
+            **{
+                f"{one.name}_{end}": _number(getattr(group.estimate(one.name), end), one.unit)
+                for one in quantities
+                if one.name in limited
+                for end in ("low", "high")
+            },
         }
         for split, result in run.splits.items()
         for group in result.groups

@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from prunegap.artifacts.evaluation import Evaluation
+from prunegap.artifacts.evaluation import Evaluation, splits_of
+from prunegap.artifacts.verdict import Verdict
 from prunegap.pruning.layer_roles import why_dense
 from prunegap.report.findings import CAVEAT, Findings, findings
 from prunegap.report.gallery import Picture, draw_all
 from prunegap.report.grids import Grid, comparison_grid, group_grid, group_quantities
-from prunegap.report.groups import check_one_problem, sparsities_of, splits_of
+from prunegap.report.groups import check_one_problem, sparsities_of
 from prunegap.report.seed_mean import plain_percent
 from prunegap.report.summary import ComparisonRow
 from prunegap.report.terms import methods, terms
+from prunegap.report.verdict_text import sparsest
 
 if TYPE_CHECKING:
     from prunegap.artifacts.history import History
@@ -48,6 +50,7 @@ def write_html(
     rows: Sequence[ComparisonRow],
     evaluations: Sequence[Evaluation],
     histories: Sequence[History],
+    verdict: Verdict,
     path: Path,
     *,
     code_version: str,
@@ -60,6 +63,7 @@ def write_html(
         rows: the summary of ``evaluations``.
         evaluations: every run of one data set, target and grouping.
         histories: what fine-tuning did; those without constraints are skipped.
+        verdict: on each of the evaluations' models.
         path: the file to write.
         code_version: version of the program that made the results.
         parameters: parameters of the experiment, shown under "Provenance".
@@ -76,7 +80,8 @@ def write_html(
         first=rows[0],
         caveat=CAVEAT,
         comparisons=[comparison_grid(rows, name) for name in splits_of(evaluations)],
-        levels=[_level(rows, evaluations, sparsity, drawn) for sparsity in sparsities_of(evaluations)],
+        answer=sparsest(verdict),
+        levels=[_level(rows, evaluations, sparsity, drawn, verdict) for sparsity in sparsities_of(evaluations)],
         terms=terms(evaluations),
         methods=methods(evaluations),
         provenance=_provenance(rows, evaluations, code_version, parameters or {}),
@@ -103,13 +108,17 @@ def _base64(data: bytes) -> str:
 
 
 def _level(
-    rows: Sequence[ComparisonRow], evaluations: Sequence[Evaluation], sparsity: float, pictures: Sequence[Picture]
+    rows: Sequence[ComparisonRow],
+    evaluations: Sequence[Evaluation],
+    sparsity: float,
+    pictures: Sequence[Picture],
+    verdict: Verdict,
 ) -> Level:
     here = [picture for picture in pictures if picture.sparsity == sparsity]
     splits = splits_of([one for one in evaluations if one.sparsity == sparsity])
     return Level(
         percent=plain_percent(sparsity),
-        findings=findings(rows, evaluations, sparsity),
+        findings=findings(rows, evaluations, sparsity, verdict),
         pictures=[picture for picture in here if picture.kind != "dynamics"],
         grids=[
             group_grid(evaluations, sparsity, split, quantity)

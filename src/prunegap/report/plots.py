@@ -6,10 +6,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from prunegap.artifacts.evaluation import Evaluation
+from prunegap.artifacts.evaluation import Evaluation, splits_of
 from prunegap.errors import UserError
 from prunegap.estimate import Quantity
-from prunegap.report.groups import MethodGroups, method_groups, splits_of, worst_first
+from prunegap.report.groups import MethodGroups, method_groups, worst_first
 from prunegap.report.plot_style import (
     MethodStyle,
     label_text,

@@ -5,16 +5,22 @@ of the seeds' maxima, so it can exceed the mean excess gap of every single group
 train when its mean train ``max_psi`` is within the tolerance.
 """
 
+from __future__ import annotations
+
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from prunegap.artifacts.evaluation import Evaluation, GroupResult, SplitResult
+from prunegap.artifacts.verdict import SHOWN_AS, Verdict
 from prunegap.errors import UserError
 from prunegap.estimate import Quantity, joined, shown_in
 from prunegap.report.seed_mean import SCALES, SeedMean, mean_of_known, mean_over_seeds, plain_percent
+
+if TYPE_CHECKING:
+    from prunegap.uncertainty import Audit
 
 PUBLISHED_FIGURES = ("accuracy", "psi_pw", "max_psi")
 OTHER_DISPARITIES = ("churn", "excessive_loss_spread", "group_accuracy_spread")
@@ -27,7 +33,10 @@ Figures: TypeAlias = Mapping[str, SeedMean]
 
 @dataclass(frozen=True)
 class ComparisonRow:
-    """One method at one sparsity over all seeds. ``feasible_*`` are None without a train split."""
+    """One method at one sparsity over all seeds.
+
+    ``feasible_*`` are None without a train split; ``verdicts``: how many of its models are admissible, and so on.
+    """
 
     dataset: str
     target: str
@@ -41,6 +50,7 @@ class ComparisonRow:
     seeds: tuple[int, ...]
     feasible_on_train: bool | None
     feasible_seeds: int | None
+    verdicts: Mapping[str, int]
     achieved_sparsity: SeedMean
     seconds: SeedMean
     quantities: Sequence[Quantity]
@@ -52,7 +62,7 @@ class ComparisonRow:
         return self.label or self.method
 
 
-def summarise(evaluations: Iterable[Evaluation]) -> list[ComparisonRow]:
+def summarise(evaluations: Iterable[Evaluation], verdict: Verdict | None = None) -> list[ComparisonRow]:
     """Group by data set, target, group, sparsity and method (by its label), in order of first appearance.
 
     Raises:
@@ -68,16 +78,19 @@ def summarise(evaluations: Iterable[Evaluation]) -> list[ComparisonRow]:
                 f"sparsities {written[percent]} and {one.sparsity} are both written {percent} %; compare them apart"
             )
         groups.setdefault((one.dataset, one.target, one.group, one.sparsity, one.shown_name), []).append(one)
-    return [_row(runs) for runs in groups.values()]
+    judged = {} if verdict is None else {(one.method, one.sparsity, one.seed): one.audit for one in verdict.models}
+    return [_row(runs, judged) for runs in groups.values()]
 
 
-def _row(runs: Sequence[Evaluation]) -> ComparisonRow:
+def _row(runs: Sequence[Evaluation], judged: Mapping[tuple[str, float, int], Audit]) -> ComparisonRow:
     _check_alike(runs)
     first = runs[0]
     names = dict.fromkeys(name for run in runs for name in run.splits)
     quantities = joined(run.overall_quantities for run in runs)
     splits = {name: figures_of(quantities, [run.splits[name] for run in runs if name in run.splits]) for name in names}
     on_train = [run.splits["train"].feasible for run in runs if "train" in run.splits]
+    keys = [(run.shown_name, run.sparsity, run.seed) for run in runs]
+    words = [judged[key].verdict for key in keys if key in judged]
     return ComparisonRow(
         dataset=first.dataset,
         target=first.target,
@@ -91,6 +104,7 @@ def _row(runs: Sequence[Evaluation]) -> ComparisonRow:
         seeds=tuple(run.seed for run in runs),
         feasible_on_train=splits["train"]["max_psi"].mean <= first.tolerance if on_train else None,
         feasible_seeds=sum(on_train) if on_train else None,
+        verdicts={word: words.count(word) for word in SHOWN_AS if word in words},
         achieved_sparsity=mean_over_seeds([run.achieved_sparsity for run in runs]),
         seconds=mean_over_seeds([run.seconds for run in runs]),
         quantities=quantities,
@@ -99,8 +113,8 @@ def _row(runs: Sequence[Evaluation]) -> ComparisonRow:
 
 
 def figures_of(quantities: Sequence[Quantity], results: Sequence[SplitResult] | Sequence[GroupResult]) -> Figures:
-    """Average every quantity over the seeds that have an estimate."""
-    means = {one.name: mean_of_known([result.value(one.name) for result in results]) for one in quantities}
+    """Average every quantity over the seeds that have an estimate, with its limits if it has any."""
+    means = {one.name: mean_of_known(one, [result.estimate(one.name) for result in results]) for one in quantities}
     return {name: mean for name, mean in means.items() if mean is not None}
 
 
@@ -145,6 +159,7 @@ def row_metrics(row: ComparisonRow) -> dict[str, float]:
     """
     of = f"{row.shown_name} {plain_percent(row.sparsity)}"
     feasible = {} if row.feasible_on_train is None else {f"feasible on train/{of}": float(row.feasible_on_train)}
+    feasible |= {f"{word} models/{of}": float(count) for word, count in row.verdicts.items()}
     return feasible | {
         f"{split} {one.heading}/{of}": figures[one.name].mean
         for split, figures in row.splits.items()
@@ -184,7 +199,21 @@ def _record(row: ComparisonRow, quantities: Sequence[Quantity]) -> dict[str, str
         **columns("train", added),
         **columns("test", added),
         **columns("validation", added),
+        **{word: str(row.verdicts.get(word, 0)) for word in SHOWN_AS},
+        **_limit_columns(row, quantities),
     }
+
+
+def _limit_columns(row: ComparisonRow, quantities: Sequence[Quantity]) -> dict[str, str]:
+    """Return the limits of every figure that was measured on examples not trained on."""
+    columns: dict[str, str] = {}
+    for split in ("test", "validation"):
+        for one in quantities:
+            figure = row.splits.get(split, {}).get(one.name)
+            for end in ("low", "high"):
+                limit = None if figure is None else getattr(figure, end)
+                columns[f"{split}_{one.name}_{end}"] = "" if limit is None else f"{SCALES[one.unit] * limit:z.3f}"
+    return columns
 
 
 def _split_columns(row: ComparisonRow, split: str, quantities: Sequence[Quantity]) -> dict[str, str]:

@@ -9,10 +9,11 @@ from rich.console import Group as RichGroup
 from rich.table import Table
 from rich.text import Text
 
-from prunegap.artifacts.evaluation import Evaluation
+from prunegap.artifacts.evaluation import Evaluation, splits_of
+from prunegap.artifacts.verdict import Verdict
 from prunegap.report.findings import findings
 from prunegap.report.grids import Cell, Grid, Mark, comparison_grid, group_grid, group_quantities, overview_grid
-from prunegap.report.groups import check_one_problem, sparsities_of, splits_of
+from prunegap.report.groups import check_one_problem, sparsities_of
 from prunegap.report.seed_mean import plain_percent
 from prunegap.report.summary import ComparisonRow
 
@@ -26,7 +27,7 @@ STYLES: dict[Mark, str] = {
     "worst_over": "bold red",
 }
 MOST_METHODS_WITH_SD = 4
-METHODS_A_TABLE = 6
+METHODS_A_TABLE = 3
 GROUP_COLUMNS = 2
 SHORT_HEADINGS = {"sparsity %": "sparsity\n%", "feasible on train": "feasible\non train"}
 
@@ -39,7 +40,7 @@ def comparison_table(rows: Sequence[ComparisonRow], split: str) -> Table:
 def group_table(evaluations: Sequence[Evaluation], sparsity: float, split: str) -> RichGroup:
     """Return each quantity of the groups (rows) under each method (columns): excess gaps in points, the worst marked.
 
-    More than six methods make more than one table, so that each fits a terminal of 100 columns.
+    More than three methods make more than one table, so that each fits a terminal of 100 columns.
 
     Raises:
         UserError: evaluations of different data, or nothing evaluated at ``sparsity`` on ``split``.
@@ -87,16 +88,18 @@ def groups_markdown(evaluation: Evaluation) -> str:
     return "\n".join(parts)
 
 
-def all_groups_markdown(rows: Sequence[ComparisonRow], evaluations: Sequence[Evaluation]) -> str:
-    """Return for each sparsity which methods are feasible, in words, and what every method does to each group.
+def all_groups_markdown(rows: Sequence[ComparisonRow], evaluations: Sequence[Evaluation], verdict: Verdict) -> str:
+    """Return for each sparsity the verdicts and feasibility in words, and what every method does to each group.
 
     Raises:
         UserError: evaluations of different data.
     """
     parts: list[str] = []
     for sparsity in sparsities_of(evaluations):
-        found = findings(rows, evaluations, sparsity)
-        parts.append(f"## {plain_percent(sparsity)} % sparsity\n\n{_escaped(found.feasibility)}\n")
+        found = findings(rows, evaluations, sparsity, verdict)
+        parts.append(f"## {plain_percent(sparsity)} % sparsity\n")
+        parts += [f"- {_escaped(f'{name}: {sentence}')}" for name, sentence in found.verdicts]
+        parts.append(f"\n{_escaped(found.feasibility)}\n")
         parts += [f"- {_escaped(f'{name}: {sentence}')}" for name, sentence in found.hurt]
         for split in splits_of([one for one in evaluations if one.sparsity == sparsity]):
             for quantity in group_quantities(evaluations):

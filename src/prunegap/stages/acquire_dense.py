@@ -17,8 +17,9 @@ from prunegap.artifacts.trained_models import DenseModel, DenseTraining
 from prunegap.errors import UserError, did_you_mean
 from prunegap.models.known_models import model_code, model_names
 from prunegap.remote.location import default_cache_dir
-from prunegap.stages.contract import NO_EFFECT, stage
+from prunegap.stages.contract import stage
 from prunegap.stages.known_names import known_to
+from prunegap.stages.params import NO_EFFECT
 from prunegap.stages.training_loop import train_with_checkpoints
 from prunegap.stages.training_params import DualParams, TrainingParams
 from prunegap.tracking.protocol import Tracker

@@ -12,10 +12,13 @@ from prunegap import __version__
 from prunegap.artifacts.comparison import Comparison
 from prunegap.artifacts.evaluation import Evaluation
 from prunegap.artifacts.history import History
+from prunegap.artifacts.verdict import Verdict
+from prunegap.errors import UserError
 from prunegap.report.groups import write_group_results_csv
 from prunegap.report.summary import row_metrics, summarise, write_comparison_csv
 from prunegap.report.tables import all_groups_markdown, markdown_table
-from prunegap.stages.contract import StageParams, stage
+from prunegap.stages.contract import stage
+from prunegap.stages.params import StageParams
 
 
 class CompareParams(StageParams):
@@ -25,23 +28,27 @@ class CompareParams(StageParams):
 
 
 @stage
-def compare(params: CompareParams, evaluations: tuple[Evaluation, ...], histories: tuple[History, ...]) -> Comparison:
+def compare(
+    params: CompareParams, evaluations: tuple[Evaluation, ...], histories: tuple[History, ...], verdict: Verdict
+) -> Comparison:
     """Compare the methods over seeds: tables, plots and an HTML report."""
     from prunegap.report.gallery import draw_all
     from prunegap.report.html import write_html
 
-    rows = summarise(evaluations)
+    _require_same_models(evaluations, verdict)
+    rows = summarise(evaluations, verdict)
     pictures = draw_all(rows, evaluations, histories)
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
         write_comparison_csv(rows, folder / "comparison.csv")
         write_group_results_csv(evaluations, folder / "group_results.csv")
         (folder / "comparison.md").write_text(markdown_table(rows), encoding="utf-8")
-        (folder / "groups.md").write_text(all_groups_markdown(rows, evaluations), encoding="utf-8")
+        (folder / "groups.md").write_text(all_groups_markdown(rows, evaluations, verdict), encoding="utf-8")
         write_html(
             rows,
             evaluations,
             histories,
+            verdict,
             folder / "comparison.html",
             code_version=__version__,
             parameters=_provenance(params, evaluations, histories),
@@ -49,7 +56,14 @@ def compare(params: CompareParams, evaluations: tuple[Evaluation, ...], historie
         )
         files = {path.name: path.read_bytes() for path in folder.iterdir()}
     files |= {f"{picture.name}.png": picture.png for picture in pictures}
-    return Comparison(evaluations, files, {name: value for row in rows for name, value in row_metrics(row).items()})
+    headline = {name: value for row in rows for name, value in row_metrics(row).items()}
+    return Comparison(evaluations, verdict, files, headline)
+
+
+def _require_same_models(evaluations: Sequence[Evaluation], verdict: Verdict) -> None:
+    judged = [one.made_from for one in verdict.models]
+    if judged != [one.made_from for one in evaluations]:
+        raise UserError("verdict: it is about other evaluations than those given, or in another order; make it anew")
 
 
 def _provenance(

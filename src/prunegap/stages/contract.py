@@ -14,8 +14,6 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Generic, ParamSpec, TypeVar
 
-from pydantic import ConfigDict
-
 from prunegap.artifacts.elsewhere import save_artifact
 from prunegap.artifacts.identity import Identity
 from prunegap.artifacts.kind import Artifact
@@ -32,44 +30,17 @@ from prunegap.source_code import code_digest
 from prunegap.stages.checkpoint_place import checkpoint_path, open_checkpoint
 from prunegap.stages.circumstances import library_versions, made_on
 from prunegap.stages.lineage import require_one_lineage
-from prunegap.stages.numbers import StrictNumbers
+from prunegap.stages.params import StageParams
 from prunegap.stages.provenance import ALONE, Lineage, provenance
 from prunegap.tracking.protocol import Tracker
 from prunegap.training.checkpoints import Checkpoint, remove_checkpoint
 
 OUR_CODE = "prunegap's code"
-NO_EFFECT: dict[str, Any] = {"affects_result": False}
 
 S = ParamSpec("S")
 R = TypeVar("R")
 Paths = Mapping[str, "Path | tuple[Path, ...]"]
 """Folder of each artifact by the name of its port."""
-
-
-class StageParams(StrictNumbers):
-    """Parameters of a stage. A field's bounds, default and description are its flag, form text and documentation.
-
-    A field marked with :data:`NO_EFFECT` changes how a result is computed (where, how often saved), not which;
-    it does not count when an artifact is compared with what is asked for.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=False)
-
-    def effective(self) -> dict[str, Any]:
-        """Return the parameters that decide the result, as plain JSON values."""
-        return {
-            name: value
-            for name, value in self.model_dump(mode="json").items()
-            if type(self).model_fields[name].json_schema_extra != NO_EFFECT
-        }
-
-    def outside(self) -> Mapping[str, str]:
-        """Return a digest of everything that the stage reads besides its inputs, by what a person calls it."""
-        return {}
-
-    def code(self) -> Mapping[str, str]:
-        """Return a digest of the code that parameters name (a method, a model of one's own), by what it is."""
-        return {}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from prunegap.artifacts.baseline import Baseline
 from prunegap.artifacts.dataset import Dataset
-from prunegap.artifacts.evaluation import Evaluation, split_result
+from prunegap.artifacts.evaluation import TRAIN, Evaluation, split_result
 from prunegap.artifacts.trained_models import FinetunedModel
 from prunegap.report.tables import groups_markdown
 from prunegap.stages.contract import stage
@@ -22,6 +22,9 @@ class EvaluateParams(ComputeParams):
     dataset_name: str = Field(default="", description="Name of the data set in tables; empty: that of its source.")
     tolerance: float = Field(
         default=0.01, ge=0, description="Excess accuracy gap up to which a model counts as feasible (fraction)."
+    )
+    alpha: float = Field(
+        default=0.05, gt=0, lt=1, description="Probability that the limits of a figure miss, on parts not trained on."
     )
 
 
@@ -53,7 +56,14 @@ def evaluate(
         group_quantities=[quantity_of(one) for one in group_statistics()],
         splits={
             name: split_result(
-                compare_outcomes(baseline.outcomes[name], outcomes[name], split.groups, data.num_groups),
+                compare_outcomes(
+                    baseline.outcomes[name],
+                    outcomes[name],
+                    split.groups,
+                    data.num_groups,
+                    # The constraint is about exactly the training examples: they are no sample of anything.
+                    alpha=None if name == TRAIN else params.alpha,
+                ),
                 data.group_names,
                 params.tolerance,
             )

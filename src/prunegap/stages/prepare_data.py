@@ -15,8 +15,9 @@ from prunegap.remote.location import default_cache_dir
 from prunegap.sources.registry import SourceOptions, open_source
 from prunegap.sources.source_identity import source_identity
 from prunegap.stages.circumstances import installed_version
-from prunegap.stages.contract import NO_EFFECT, StageParams, stage
+from prunegap.stages.contract import stage
 from prunegap.stages.known_names import known
+from prunegap.stages.params import NO_EFFECT, StageParams
 
 
 class PrepareDataParams(StageParams):

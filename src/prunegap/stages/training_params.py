@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from prunegap.errors import UserError
-from prunegap.stages.contract import NO_EFFECT, StageParams
 from prunegap.stages.known_names import known
+from prunegap.stages.params import NO_EFFECT, StageParams
 
 if TYPE_CHECKING:
     import torch

@@ -44,6 +44,12 @@ def simultaneous_limits(counts: PairedCounts, alpha: float, *, mid_p: bool = Tru
     return excess_gap_limits(counts, local_level(counts.examples, alpha), mid_p=mid_p)
 
 
+def gap_limits(counts: PairedCounts, alpha: float) -> Limits:
+    """Return limits of all gaps that hold together with probability 1 - alpha: groups are independent (Sidak)."""
+    groups = max(1, int((counts.examples > 0).sum()))
+    return _gap_limits(counts, (1 - (1 - alpha) ** (1 / groups)) / 2, mid_p=True)
+
+
 def mover(one: Floats, of_one: Limits, other: Floats, of_other: Limits) -> Limits:
     """Return limits of a difference from the limits of its two sides."""
     difference = one - other

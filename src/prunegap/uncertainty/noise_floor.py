@@ -11,6 +11,9 @@ import numpy as np
 from prunegap.uncertainty.counts import Floats, Ints, PairedCounts
 
 PERMUTATIONS = 10_000
+FEWEST = 1_000
+DRAWN_COUNTS = 4_000_000
+"""Most counts that are drawn: with many groups there are fewer permutations."""
 AT_ONCE = 2_000_000
 """Counts that are drawn at a time: ten or so megabytes each."""
 
@@ -35,10 +38,12 @@ class NoiseFloor:
 
 
 def noise_floors(
-    counts: PairedCounts, *, permutations: int = PERMUTATIONS, seed: int = 0
+    counts: PairedCounts, *, permutations: int | None = None, seed: int = 0
 ) -> tuple[NoiseFloor, NoiseFloor]:
-    """Return the noise floors of max psi and of Psi_PW."""
+    """Return the noise floors of max psi and of Psi_PW; by default of 10,000 permutations, of many groups fewer."""
     counts = counts[counts.examples > 0]
+    if permutations is None:
+        permutations = int(np.clip(DRAWN_COUNTS // len(counts.examples), FEWEST, PERMUTATIONS))
     drawn = permuted_largest(counts, permutations=permutations, seed=seed)
     psi, gap = counts.excess_gap, counts.gap
     return tuple(  # pyright: ignore[reportReturnType] - two of them

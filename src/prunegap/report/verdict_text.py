@@ -1,0 +1,91 @@
+"""A verdict in words: a line a model for the terminal, and a page of Markdown."""
+
+from collections.abc import Iterator, Sequence
+
+from prunegap.artifacts.verdict import ADMISSIBLE, INADMISSIBLE, SHOWN_AS, ModelVerdict, Verdict
+from prunegap.report.audit_text import reason, shown
+from prunegap.report.seed_mean import in_points, plain_percent
+
+MOST_NAMED = 5
+RULES = {
+    "bonferroni": "each admitted at a level of alpha divided by the {count} models to choose among",
+    "fixed_sequence": (
+        "the models of each method and seed tested from the least sparse on, none admitted after one that is not"
+    ),
+}
+
+
+def verdict_lines(verdict: Verdict) -> Iterator[str]:
+    """Yield a line a model, and the sparsest one that may be used."""
+    for one in verdict.models:
+        accepted = ", accepted as it is" if verdict.passes(one) and one.audit.verdict != ADMISSIBLE else ""
+        yield (
+            f"{one.name}: {one.audit.verdict.upper()}{accepted} at a tolerance of "
+            f"{in_points(one.audit.tolerance)} on {verdict.split}: {reason(one.audit)}"
+        )
+    if len(verdict.models) > 1:
+        yield sparsest(verdict)
+
+
+def short_verdict(verdict: Verdict) -> Iterator[str]:
+    """Yield which model may be used, and a line a method and sparsity."""
+    answer = sparsest(verdict)
+    yield f"{answer[:1].upper()}{answer[1:]}."
+    for sparsity in dict.fromkeys(one.sparsity for one in verdict.models):
+        for method, sentence in method_verdicts(verdict, sparsity):
+            yield f"{method} {plain_percent(sparsity)} %: {sentence}"
+
+
+def method_verdicts(verdict: Verdict, sparsity: float) -> Iterator[tuple[str, str]]:
+    """Yield each method at a sparsity with the verdict on its models, of which there is one a seed."""
+    models: dict[str, list[ModelVerdict]] = {}
+    for one in verdict.models:
+        if one.sparsity == sparsity:
+            models.setdefault(one.method, []).append(one)
+    for method, those in models.items():
+        at = f"at a tolerance of {in_points(those[0].audit.tolerance)} on {verdict.split}"
+        if len(those) == 1:
+            yield method, f"{those[0].audit.verdict} {at}: {reason(those[0].audit)}."
+            continue
+        parts: list[str] = []
+        for word in SHOWN_AS:
+            alike = [one for one in those if one.audit.verdict == word]
+            if alike:
+                seeds = ", ".join(str(one.seed) for one in alike)
+                why = "" if word == ADMISSIBLE else f": {_groups_named(alike, word)}"
+                parts.append(f"{len(alike)} of {len(those)} models {word} (seed {seeds}){why}")
+        yield method, f"{'; '.join(parts)}, {at}."
+
+
+def _groups_named(models: Sequence[ModelVerdict], word: str) -> str:
+    finding = "above" if word == INADMISSIBLE else "open"
+    named = dict.fromkeys(group.name for one in models for group in one.audit.groups if group.finding == finding)
+    listed = ", ".join(list(named)[:MOST_NAMED]) + (f" and {len(named) - MOST_NAMED} more" * (len(named) > MOST_NAMED))
+    return f"{listed} shown to be above it" if word == INADMISSIBLE else f"{listed} not shown to be within it"
+
+
+def sparsest(verdict: Verdict) -> str:
+    """Return which model is the sparsest that may be used, and by which rule that is known."""
+    admitted = [one for one in verdict.models if one.audit.verdict == ADMISSIBLE]
+    candidates = verdict.models[0].audit.candidates
+    rule = RULES[verdict.rule].format(count=candidates)
+    if not admitted:
+        return f"sparsest admissible model: none of {len(verdict.models)} ({rule})"
+    best = max(admitted, key=lambda one: (one.sparsity, one.audit.accuracy_after))
+    return (
+        f"sparsest admissible model: {best.name}, accuracy {100 * best.audit.accuracy_after:.2f} % ({rule}; of equally "
+        "sparse ones the most accurate)"
+    )
+
+
+def verdict_markdown(verdict: Verdict) -> str:
+    """Return the verdict as Markdown: the lines first, then the groups of each model, then what it is bound to."""
+    parts = ["# Verdict\n", *(f"- {line}" for line in verdict_lines(verdict)), ""]
+    for one in verdict.models:
+        parts += [f"## {one.name}\n", "```", *shown(one.audit), "```", "", *_bound(one), ""]
+    return "\n".join(parts)
+
+
+def _bound(model: ModelVerdict) -> Iterator[str]:
+    yield f"{plain_percent(model.sparsity)} % of the prunable weights are zero. sha256 of what the verdict rests on:\n"
+    yield from (f"- {name}: `{digest}`" for name, digest in sorted(model.made_from.items()))
