@@ -24,7 +24,7 @@ from prunegap.gaps import Outcomes, compare_outcomes, group_statistics, overall_
 
 OVERALL = (
     "accuracy", "loss", "overall_gap", "max_psi", "psi_pw", "churn", "excessive_loss_spread", "group_accuracy_spread",
-    "feasible",
+    "feasible", "max_psi_by_chance", "psi_pw_by_chance",
 )  # fmt: skip
 
 

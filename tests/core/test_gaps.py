@@ -133,18 +133,24 @@ def test_outcomes_keep_their_values_on_another_device():
 ALL = ("table", "plot", "tracking")
 SHOWN = {
     "dense_accuracy": (), "accuracy": ("tracking",), "dense_loss": (), "loss": (), "gap": ("plot",),
-    "excess_gap": ("table", "tracking"), "churn": ("tracking",), "excessive_loss": (),
+    "excess_gap": ("table", "tracking"), "churn": ("tracking",), "lost_count": (),
+    "gained_count": (), "excessive_loss": (),
 }  # fmt: skip
 SHOWN_OVERALL = {
     "dense_accuracy": (), "accuracy": ALL, "dense_loss": (), "loss": ("tracking",), "overall_gap": ("tracking",),
-    "max_psi": ALL, "psi_pw": ALL, "churn": ALL, "excessive_loss_spread": ("tracking",),
+    "max_psi": ALL, "psi_pw": ALL, "max_psi_by_chance": ("tracking",), "psi_pw_by_chance": ("tracking",),
+    "churn": ALL, "excessive_loss_spread": ("tracking",),
     "group_accuracy_spread": ("tracking",),
 }  # fmt: skip
+COUNTS = {"lost_count", "gained_count"}
 NATS = {"dense_loss", "loss", "excessive_loss", "excessive_loss_spread"}
 DIFFERENCES = {
-    "gap", "excess_gap", "excessive_loss", "overall_gap", "max_psi", "psi_pw", "group_accuracy_spread",
+    "gap", "excess_gap", "excessive_loss", "overall_gap", "max_psi", "psi_pw", "max_psi_by_chance",
+    "psi_pw_by_chance", "group_accuracy_spread",
 }  # fmt: skip
-TITLES = {"gap": "accuracy gap", "excess_gap": "excess accuracy gap", "max_psi": "max psi", "psi_pw": "Psi_PW"}
+TITLES = {"gap": "accuracy gap", "excess_gap": "excess accuracy gap", "max_psi": "max psi", "psi_pw": "Psi_PW",
+    "max_psi_by_chance": "max psi by chance", "psi_pw_by_chance": "Psi_PW by chance",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("table", "shown"), [(group_statistics, SHOWN), (overall_statistics, SHOWN_OVERALL)])
@@ -152,7 +158,7 @@ def test_each_statistic_is_shown_where_a_reader_wants_it_in_its_unit(table, show
     entries = {one.name: one for one in table()}
     assert {name: tuple(one.places) for name, one in entries.items()} == shown
     assert {name for name, one in entries.items() if one.unit == "nats"} == NATS & shown.keys()
-    assert {one.unit for one in entries.values()} == {"fraction", "nats"}
+    assert {name for name, one in entries.items() if one.unit == "count"} == COUNTS & shown.keys()
     assert {name for name, one in entries.items() if one.difference} == DIFFERENCES & shown.keys()
     assert {name: one.title for name, one in entries.items() if one.title} == {
         name: title for name, title in TITLES.items() if name in shown

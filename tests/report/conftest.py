@@ -45,7 +45,8 @@ def simulated_evaluations(
                     base = np.full(len(share), 0.97 if split == "train" else 0.85)
                     dense = _outcomes(draw, base)
                     sparse = _outcomes(draw, base - harm * (0.3 + 2 * share**2))
-                    measures = compare_outcomes(dense, sparse, groups, count)
+                    alpha = None if split == "train" else 0.05
+                    measures = compare_outcomes(dense, sparse, groups, count, alpha=alpha)
                     results[split] = split_result(measures, names, tolerance)
                 made.append(
                     Evaluation(

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from PIL import Image
+from report.judging import verdict_on
 
 from prunegap.errors import UserError
 from prunegap.report.findings import findings
@@ -51,6 +52,7 @@ def page(simulate, simulate_history, tmp_path):
             summarise(evaluations),
             evaluations,
             histories,
+            verdict_on(evaluations),
             path,
             code_version="0.1.0+abc",
             parameters=parameters,
@@ -105,7 +107,7 @@ def test_a_method_data_set_and_model_are_escaped_in_text_and_attributes(simulate
         replace(one, method=f'" onerror="{one.method}{WICKED}', dataset=WICKED, model=WICKED, target=WICKED)
         for one in simulate()
     ]
-    write_html(summarise(wicked), wicked, [], tmp_path / "page.html", code_version=WICKED)
+    write_html(summarise(wicked), wicked, [], verdict_on(wicked), tmp_path / "page.html", code_version=WICKED)
     read = Page((tmp_path / "page.html").read_text(encoding="utf-8"))
     assert not {"b", "script"} & {tag for tag, _ in read.tags}
     assert not [name for _, attributes in read.tags for name in attributes if name.startswith("on")]
@@ -114,7 +116,7 @@ def test_a_method_data_set_and_model_are_escaped_in_text_and_attributes(simulate
 
 def test_where_no_group_is_hurt_more_than_the_average_the_words_say_so(simulate):
     evaluations = simulate(names=("everyone",))
-    for _, sentence in findings(summarise(evaluations), evaluations, 0.9).hurt:
+    for _, sentence in findings(summarise(evaluations), evaluations, 0.9, verdict_on(simulate())).hurt:
         assert sentence.endswith("%; no group is hurt more than the average.")
 
 
@@ -131,7 +133,7 @@ def test_the_words_name_the_feasible_methods_the_groups_hurt_most_and_the_caveat
     worst = int(excess.argmax())
     assert f"Hurt most: {runs[0].groups[worst].name}, {excess[worst]:.2f} points more than the average" in words
     assert f"falls by {100 * np.mean([run.value('overall_gap') for run in runs]):.2f} points on test" in words
-    assert "not a statistical verdict on unseen data" in words
+    assert "undecidable that the examples are too few to say" in words
 
 
 def test_the_page_says_where_it_comes_from(page):
@@ -154,7 +156,7 @@ def test_the_page_holds_whatever_splits_there_are(page, splits):
 def test_the_methods_shown_are_explained_by_their_own_words_and_no_other(simulate, tmp_path):
     labelled = [replace(one, label="quick") if one.method == "ceag" else one for one in simulate()]
     silent = [replace(one, summary="") if one.method == "nft" else one for one in labelled]
-    write_html(summarise(silent), silent, [], tmp_path / "page.html", code_version="0")
+    write_html(summarise(silent), silent, [], verdict_on(silent), tmp_path / "page.html", code_version="0")
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     after = " ".join(Page(text).text).split("Methods", 1)[1].split("Provenance")[0]
     assert " ".join(after.split()) == "el_rb What el_rb does. quick (ceag) What ceag does."
@@ -162,7 +164,7 @@ def test_the_methods_shown_are_explained_by_their_own_words_and_no_other(simulat
 
 def test_tolerances_that_differ_by_method_are_named_with_the_method(simulate):
     evaluations = [replace(one, tolerance=0.5) if one.method == "nft" else one for one in simulate()]
-    found = findings(summarise(evaluations), evaluations, 0.9)
+    found = findings(summarise(evaluations), evaluations, 0.9, verdict_on(evaluations))
     assert found.feasibility.startswith("Feasible on train at its own tolerance: nft (max psi")
     assert ", tolerance 50)" in found.feasibility
 
@@ -170,16 +172,16 @@ def test_tolerances_that_differ_by_method_are_named_with_the_method(simulate):
 def test_no_evaluation_or_several_data_sets_make_no_page(simulate, tmp_path):
     path = tmp_path / "comparison.html"
     with pytest.raises(UserError, match=r"no evaluation to compare"):
-        write_html([], [], [], path, code_version="0")
+        write_html([], [], [], verdict_on(simulate()), path, code_version="0")
     mixed = [*simulate(), *(replace(one, dataset="digits") for one in simulate())]
     with pytest.raises(UserError, match=r"groups of different data cannot share a table"):
-        write_html(summarise(mixed), mixed, [], path, code_version="0")
+        write_html(summarise(mixed), mixed, [], verdict_on(mixed), path, code_version="0")
     assert not path.exists()
 
 
 def test_the_page_says_which_layers_stayed_dense(simulate, tmp_path):
     roles = {"input": ["stem"], "classifier": ["head"], "kept": [], "idle": [], "other": [], "prunable": ["a", "b"]}
     known = [replace(one, layers=roles) for one in simulate()]
-    write_html(summarise(known), known, [], tmp_path / "page.html", code_version="0")
+    write_html(summarise(known), known, [], verdict_on(known), tmp_path / "page.html", code_version="0")
     words = Page((tmp_path / "page.html").read_text(encoding="utf-8")).words()
     assert "layers dense stay stem (input layer); head (classifier) methods" in words

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from report.judging import verdict_on
 from rich.console import Console
 
 from prunegap.errors import UserError
@@ -32,8 +33,8 @@ def mean_excess(evaluations, method, split, name):
 def test_the_comparison_shows_mean_and_deviation_and_feasibility_in_words(simulate):
     evaluations = simulate(per_group=400)
     rows = summarise(evaluations)
-    text = printed(comparison_table(rows, "test"))
-    accuracies = [100 * run.splits["test"].value("accuracy") for run in evaluations if run.method == "ceag"]
+    text = printed(comparison_table(rows, "train"))
+    accuracies = [100 * run.splits["train"].value("accuracy") for run in evaluations if run.method == "ceag"]
     line = next(line for line in text.splitlines() if " ceag " in line)
     assert f"{np.mean(accuracies):.2f} ± {np.std(accuracies, ddof=1):.2f}" in line
     feasible = next(row for row in rows if row.method == "ceag")
@@ -66,15 +67,16 @@ def test_tables_fit_100_columns_without_cutting_a_number(simulate, seeds, count)
     for method in methods:
         assert method in groups
         worst = max(mean_excess(at_90, method, "test", name)[0] for name in names)
-        assert f"▲ {worst:+.2f}" in groups
+        assert f"▲ {worst:+z.1f} [" in groups
 
 
 def test_the_worst_group_of_each_method_is_marked_and_gaps_above_tolerance_too(simulate):
+    """On train, where the examples are all there are."""
     evaluations = simulate(per_group=400, tolerance=0.02)
-    text = printed(group_table(evaluations, 0.9, "test"))
+    text = printed(group_table(evaluations, 0.9, "train"))
     for method in ("nft", "ceag"):
         means = {
-            n: mean_excess(evaluations, method, "test", n) for n in ("White", "Black", "Asian", "Indian", "Others")
+            n: mean_excess(evaluations, method, "train", n) for n in ("White", "Black", "Asian", "Indian", "Others")
         }
         worst = max(means, key=lambda name: means[name][0])
         line = next(line for line in text.splitlines() if line.strip().startswith(worst))
@@ -82,8 +84,23 @@ def test_the_worst_group_of_each_method_is_marked_and_gaps_above_tolerance_too(s
         sign = "! ▲" if mean > 2 else "▲"
         assert f"{sign} {mean:+.2f} ± {sd:.2f}" in line
     assert text.count("▲") == 3 + 1
-    above = [mean_excess(evaluations, m, "test", n)[0] > 2 for m in ("nft", "el_rb", "ceag") for n in means]
+    above = [mean_excess(evaluations, m, "train", n)[0] > 2 for m in ("nft", "el_rb", "ceag") for n in means]
     assert text.count("!") == sum(above) + 1
+
+
+def test_on_examples_not_trained_on_a_gap_is_above_the_tolerance_only_with_all_of_its_limits(simulate):
+    evaluations = simulate(per_group=400, tolerance=0.02, seeds=(0,))
+    lines = printed(group_table(evaluations, 0.9, "test")).splitlines()
+    marked = {"above": 0, "open": 0}
+    for run in evaluations:
+        for group in run.splits["test"].groups:
+            one = group.estimate("excess_gap")
+            cell = f"{100 * one.value:+z.1f} [{100 * one.low:z.1f}, {100 * one.high:z.1f}]"
+            line = next(line for line in lines if line.strip().startswith(group.name) and cell in line)
+            before = line[: line.index(cell)].rstrip(" ▲")
+            assert before.endswith("!") is (one.low > 0.02)
+            marked["above" if one.low > 0.02 else "open"] += one.value > 0.02
+    assert all(marked.values())
 
 
 def test_of_many_groups_the_ten_worst_are_shown_and_the_rest_is_counted(simulate):
@@ -119,7 +136,7 @@ def test_markdown_escapes_pipes_and_tags_and_has_one_line_a_row(simulate):
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert len(lines) == 2 + 3
     assert "a\\|&lt;b&gt;\\_" in lines[2]
-    assert {line.replace("\\|", "").count("|") for line in lines} == {10}
+    assert {line.replace("\\|", "").count("|") for line in lines} == {11}
 
 
 def test_several_data_sets_are_told_apart_in_the_comparison_but_never_share_a_group_table(simulate):
@@ -141,11 +158,11 @@ def test_an_unknown_sparsity_or_split_names_those_there_are(simulate):
 def test_the_groups_of_all_methods_stand_below_the_verdict_of_their_sparsity(simulate):
     evaluations = simulate(per_group=400, sparsities=(0.9, 0.95), names=["A|B", "C", "D"])
     rows = summarise(evaluations)
-    text = all_groups_markdown(rows, evaluations)
+    text = all_groups_markdown(rows, evaluations, verdict_on(evaluations))
     first, second = text.split("## ")[1:]
     assert (first.splitlines()[0], second.splitlines()[0]) == ("90 % sparsity", "95 % sparsity")
     for part, sparsity in ((first, 0.9), (second, 0.95)):
-        verdict = part.splitlines()[2]
+        verdict = next(line for line in part.splitlines() if "easible on train" in line)
         met = {row.shown_name: row.feasible_on_train for row in rows if row.sparsity == sparsity}
         assert verdict.startswith("Feasible on train at ") is any(met.values())
         assert all(name.replace("_", "\\_") in verdict for name in met)
@@ -153,12 +170,12 @@ def test_the_groups_of_all_methods_stand_below_the_verdict_of_their_sparsity(sim
         assert f"at {100 * sparsity:g} % sparsity" in part
         for split in ("train", "test"):
             worst, _ = mean_excess([one for one in evaluations if one.sparsity == sparsity], "nft", split, "D")
-            assert f"{worst:+.2f}" in part
+            assert (f"{worst:+.2f} ±" if split == "train" else f"{worst:+.1f} \\[") in part
         assert "| A\\|B |" in part
 
 
 def test_a_sparsity_that_lacks_a_split_has_no_table_of_it(simulate):
     evaluations = simulate(sparsities=(0.9,)) + simulate(sparsities=(0.95,), splits=("test",))
-    first, second = all_groups_markdown(summarise(evaluations), evaluations).split("## ")[1:]
+    first, second = all_groups_markdown(summarise(evaluations), evaluations, verdict_on(evaluations)).split("## ")[1:]
     assert "on train at 90 % sparsity" in first
     assert "on train at 95 % sparsity" not in second.replace("feasible on train", "")

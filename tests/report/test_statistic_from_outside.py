@@ -10,6 +10,7 @@ import sys
 
 import pytest
 import torch
+from report.judging import verdict_on
 from rich.console import Console
 
 from prunegap.artifacts.evaluation import (
@@ -121,7 +122,9 @@ def test_it_is_in_every_file_table_plot_page_and_metric(install, tmp_path):
     assert [one.name for one in pictures] == ["group_gaps_90", "group_lost_90", "tradeoff_90"]
     assert "black line" in pictures[0].caption
     assert "black line" not in pictures[1].caption
-    write_html(rows, evaluations, [], tmp_path / "page.html", code_version="1", pictures=pictures)
+    write_html(
+        rows, evaluations, [], verdict_on(evaluations), tmp_path / "page.html", code_version="1", pictures=pictures
+    )
     page = (tmp_path / "page.html").read_text()
     for phrase in ("Lost examples on test at 90 % sparsity", "lost share %", "Share of examples lost."):
         assert phrase in page
@@ -166,13 +169,14 @@ from pathlib import Path
 from prunegap.artifacts.evaluation import load_evaluations
 from prunegap.report.summary import summarise, write_comparison_csv
 from prunegap.report.html import write_html
+from prunegap.stages.gate import GateParams, gate
 from prunegap.report.tables import comparison_table, group_table
 folder = Path({str(tmp_path)!r})
 runs = load_evaluations(folder)
 rows = summarise(runs)
 comparison_table(rows, "test"), group_table(runs, 0.9, "test")
 write_comparison_csv(rows, folder / "comparison.csv")
-write_html(rows, runs, [], folder / "page.html", code_version="1", pictures=[])
+write_html(rows, runs, [], gate(GateParams(), tuple(runs)), folder / "page.html", code_version="1", pictures=[])
 print(sorted({{name.split(".")[0] for name in sys.modules}} & {{"torch", "matplotlib", "mlflow", "sklearn"}}))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -168,6 +168,19 @@ EVALUATE: Effects = {
     **compute("losses", "figures", trains=False),
     "dataset_name": (Pair("", "Faces", ("told",)),),
     "tolerance": (Pair(0.0, 1.0, ("figures",)),),
+    "alpha": (Pair(0.05, 0.5, ("figures",)),),
+}
+GATE: Effects = {
+    "tolerance": (Pair(-1.0, 0.9, ("models",)),),
+    "split": (Pair("", "validation", ("models", "told")), Pair("", "test", (), reason="test is there")),
+    "alpha": (Pair(0.05, 0.5, ("models",)),),
+    "rule": (Pair("bonferroni", "fixed_sequence", ("told",)),),
+    "candidates": (Pair(0, 5, ("models",)), Pair(0, 2, (), reason="two models are judged")),
+    "two_sided": (Pair(False, True, ("models",)),),
+    "merge_below": (Pair(0, 1000, ("refused", "models")),),
+    "leave_out": (Pair((), ("nobody",), ("refused", "models")),),
+    "accept_undecidable": (Pair(False, True, ("told",)),),
+    "enforce": (Pair(True, False, (), reason="decides whether a run goes on"),),
 }
 EFFECTS: Mapping[str, Effects] = {
     "prepare_data": PREPARE_DATA,
@@ -176,5 +189,6 @@ EFFECTS: Mapping[str, Effects] = {
     "prune": PRUNE,
     "finetune": FINETUNE,
     "evaluate": EVALUATE,
+    "gate": GATE,
     "compare": {"title": (Pair("", "Digits", ("files",)),)},
 }

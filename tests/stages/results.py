@@ -23,6 +23,7 @@ from prunegap.stages.compare import compare
 from prunegap.stages.contract import Stage
 from prunegap.stages.evaluate import evaluate
 from prunegap.stages.finetune import finetune
+from prunegap.stages.gate import GateParams, gate
 from prunegap.stages.measure_baseline import measure_baseline
 from prunegap.stages.params import StageParams
 from prunegap.stages.prepare_data import prepare_data
@@ -36,6 +37,7 @@ STAGES: tuple[Stage[..., Any], ...] = (
     prune,
     finetune,
     evaluate,
+    gate,
     compare,
 )
 BASE: Mapping[str, Mapping[str, Any]] = {
@@ -45,6 +47,7 @@ BASE: Mapping[str, Mapping[str, Any]] = {
     "prune": given.PRUNE,
     "finetune": given.FINETUNE,
     "evaluate": {},
+    "gate": {},
     "compare": {},
 }
 HOW = ("input layout", "weight layout", "activations", "threads", "training batches", "evaluation batches", "saves")
@@ -134,8 +137,15 @@ def _evaluated(params, _) -> Parts:
     return _outcomes(made.outcomes) | {"figures": figures, "told": made.dataset}
 
 
+def _gated(params, _) -> Parts:
+    plain = gate(params, given.judged()[0]).plain()
+    return {"models": plain.pop("models"), "told": plain}
+
+
 def _compared(params, _) -> Parts:
-    return {"files": dict(compare(params, *given.judged()).files)}
+    evaluations, histories = given.judged()
+    verdict = gate(GateParams(), evaluations)
+    return {"files": dict(compare(params, evaluations, histories, verdict).files)}
 
 
 CALLS = {
@@ -145,6 +155,7 @@ CALLS = {
     "prune": _pruned,
     "finetune": _finetuned,
     "evaluate": _evaluated,
+    "gate": _gated,
     "compare": _compared,
 }
 

@@ -36,7 +36,11 @@ DEFAULTS = {
         "start_epoch": 0, "prune_every": 1, "initial_sparsity": 0.0,
     },
     "finetune": {**COMPUTE, **DUAL, "method": "ceag", "label": "", "tolerance": 0.01, "checkpoint_every": 1},
-    "evaluate": {**COMPUTE, "dataset_name": "", "tolerance": 0.01},
+    "evaluate": {**COMPUTE, "dataset_name": "", "tolerance": 0.01, "alpha": 0.05},
+    "gate": {
+        "tolerance": -1.0, "split": "", "alpha": 0.05, "rule": "bonferroni", "candidates": 0, "two_sided": False,
+        "merge_below": 0, "leave_out": (), "accept_undecidable": False, "enforce": True,
+    },
     "compare": {"title": ""},
 }  # fmt: skip
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from prunegap.artifacts.kind import Artifact
 from prunegap.artifacts.manifest import MANIFEST, digests_of, read_manifest, write_json
+from prunegap.errors import UserError
 from prunegap.estimate import Estimate, Quantity
 
 if TYPE_CHECKING:
@@ -61,12 +62,18 @@ class SplitResult:
         return self.estimate(name).value
 
     def tally(self) -> Tally:
-        """Return the counts that a judgement takes: all limits and verdicts follow from them."""
+        """Return the counts that a judgement takes: all limits and verdicts follow from them.
+
+        Raises:
+            UserError: an evaluation of an earlier version, which lacks them.
+        """
         import numpy as np
 
         from prunegap.uncertainty import PairedCounts, Tally
 
         def column(name: str) -> list[float]:
+            if any(name not in group.estimates for group in self.groups):
+                raise UserError(f"an evaluation without {name}, of an earlier version; run evaluate again")
             return [group.value(name) or 0.0 for group in self.groups]
 
         sizes = [group.count for group in self.groups]

@@ -143,14 +143,15 @@ def require_replaceable(targets: Sequence[tuple[str, Path]]) -> None:
             continue
         if not (path / MANIFEST).is_file():
             raise UserError(f"{path}: is there and no artifact, a {kind} would replace it; name a new folder")
-        if (found := _kind_written(path)) not in {kind, ""}:
+        if (found := kind_at(path)) not in {kind, ""}:
             raise UserError(f"{path}: holds a {found} artifact, a {kind} would replace it; name another folder")
 
 
-def _kind_written(path: Path) -> str:
+def kind_at(path: Path) -> str:
+    """Return the kind of the artifact in a folder; empty where there is none that can be read."""
     try:
         return str(json.loads((path / MANIFEST).read_text())["kind"])
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return ""
 
 

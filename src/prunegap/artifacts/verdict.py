@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from prunegap.artifacts.kind import Artifact
 from prunegap.artifacts.manifest import MANIFEST, write_json
+from prunegap.errors import UserError
 
 if TYPE_CHECKING:
     from prunegap.uncertainty import Audit
@@ -103,9 +104,15 @@ class Verdict(Artifact, kind="verdict", views={"models": "verdict.md"}, tracked=
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what :meth:`save` wrote."""
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            UserError: there is none, as in a comparison of an earlier version.
+        """
         from prunegap.uncertainty import Audit
 
+        if not (folder / VERDICT).is_file():
+            raise UserError(f"{folder}: lacks {VERDICT}, for it is of an earlier version; run the stage anew")
         raw = json.loads((folder / VERDICT).read_text(encoding="utf-8"))
         of_models: list[dict[str, Any]] = [{**one, "audit": Audit.from_plain(one["audit"])} for one in raw["models"]]
         models = [ModelVerdict(**one) for one in of_models]

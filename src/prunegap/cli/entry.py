@@ -23,6 +23,7 @@ from prunegap.artifacts.verdict import Verdict
 from prunegap.cli.audit_command import EXIT, audit_command
 from prunegap.cli.close_run import close_run
 from prunegap.cli.experiment_file import read_experiment
+from prunegap.cli.gate_command import gate_command
 from prunegap.cli.kubeflow_look import look_at
 from prunegap.cli.kubeflow_plan import each_item, plan_cells
 from prunegap.cli.kubeflow_task import kubeflow_task
@@ -36,6 +37,7 @@ from prunegap.pipeline import STAGES, Experiment, prune_and_compare
 from prunegap.progress import shown_by
 from prunegap.report.summary import summarise
 from prunegap.stages.circumstances import differences
+from prunegap.stages.gate import gate
 
 EXPERIMENT = "experiment.json"
 STOPPED = "stopped; the same command goes on where it stood"
@@ -135,7 +137,7 @@ def upload(workspace: Path, tracking_uri: str | None) -> None:
 
 
 for _stage in STAGES:
-    cli.add_command(stage_command(_stage))
+    cli.add_command(gate_command() if _stage is gate else stage_command(_stage))
 cli.add_command(audit_command)
 cli.add_command(plan_command)
 cli.add_command(kubeflow_task)

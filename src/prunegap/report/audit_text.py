@@ -1,6 +1,11 @@
 """An audit as lines of text: the verdict and its reason first, then what they rest on."""
 
-from prunegap.auditing import Audit
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from prunegap.uncertainty import Audit
 
 MOST_GROUPS = 25
 WORDS = {"within": "within the tolerance", "above": "above the tolerance", "open": "neither within nor above"}

@@ -18,13 +18,17 @@ RULES = {
 def verdict_lines(verdict: Verdict) -> Iterator[str]:
     """Yield a line a model, and the sparsest one that may be used."""
     for one in verdict.models:
-        accepted = ", accepted as it is" if verdict.passes(one) and one.audit.verdict != ADMISSIBLE else ""
+        let_pass = verdict.passes(one) and one.audit.verdict != ADMISSIBLE
+        accepted = ", accepted by --accept-undecidable" if let_pass else ""
         yield (
             f"{one.name}: {one.audit.verdict.upper()}{accepted} at a tolerance of "
             f"{in_points(one.audit.tolerance)} on {verdict.split}: {reason(one.audit)}"
         )
+    candidates = verdict.models[0].audit.candidates
     if len(verdict.models) > 1:
         yield sparsest(verdict)
+    elif candidates > 1:
+        yield f"chosen among {candidates} models: {RULES[verdict.rule].format(count=candidates)}"
 
 
 def short_verdict(verdict: Verdict) -> Iterator[str]:
@@ -66,16 +70,20 @@ def _groups_named(models: Sequence[ModelVerdict], word: str) -> str:
 
 def sparsest(verdict: Verdict) -> str:
     """Return which model is the sparsest that may be used, and by which rule that is known."""
-    admitted = [one for one in verdict.models if one.audit.verdict == ADMISSIBLE]
-    candidates = verdict.models[0].audit.candidates
-    rule = RULES[verdict.rule].format(count=candidates)
-    if not admitted:
+    rule = RULES[verdict.rule].format(count=verdict.models[0].audit.candidates)
+    model = best(verdict)
+    if model is None:
         return f"sparsest admissible model: none of {len(verdict.models)} ({rule})"
-    best = max(admitted, key=lambda one: (one.sparsity, one.audit.accuracy_after))
     return (
-        f"sparsest admissible model: {best.name}, accuracy {100 * best.audit.accuracy_after:.2f} % ({rule}; of equally "
-        "sparse ones the most accurate)"
+        f"sparsest admissible model: {model.name}, accuracy {100 * model.audit.accuracy_after:.2f} % ({rule}; of "
+        "equally sparse ones the most accurate)"
     )
+
+
+def best(verdict: Verdict) -> ModelVerdict | None:
+    """Return the sparsest admissible model, of equally sparse ones the most accurate; None where there is none."""
+    admitted = [one for one in verdict.models if one.audit.verdict == ADMISSIBLE]
+    return max(admitted, key=lambda one: (one.sparsity, one.audit.accuracy_after), default=None)
 
 
 def verdict_markdown(verdict: Verdict) -> str:

@@ -65,10 +65,12 @@ class GateParams(StageParams):
 
 @stage
 def gate(params: GateParams, evaluations: tuple[Evaluation, ...]) -> Verdict:
-    """Judge whether each model may be used: admissible, inadmissible or undecidable."""
+    """Judge for each model whether it may be used: admissible, inadmissible or undecidable."""
     from prunegap.report.verdict_text import verdict_markdown
     from prunegap.uncertainty import Rules
 
+    if not evaluations:
+        raise UserError("no evaluation to judge; give at least one")
     sequences, split = _sequences(evaluations), params.split or judged_split(evaluations)
     count = len(sequences) if params.rule == "fixed_sequence" else len(evaluations)
     judged: dict[int, Audit] = {}

@@ -117,13 +117,15 @@ def _score(counts: PairedCounts, level: Floats, mid_p: bool) -> Floats:
 def _last_above_zero(excess: Callable[[Floats, Ints], Floats], point: Floats, size: int) -> Floats:
     """Return for each group the gap at which ``excess`` goes below zero, from the observed gap up to 1."""
     every = np.arange(size)
-    limits = np.ones(size)
-    inside = every[excess(np.ones(size), every) < 0]
+    # Just above the gap itself, where a sample without variance has its other root.
+    first = np.minimum(point + 1e-9, 1.0)
+    already = excess(first, every) <= 0  # at levels of half and more
+    limits = np.where(already, point, 1.0)
+    inside = every[(excess(np.ones(size), every) < 0) & ~already]
     if len(inside):
         found = elementwise.find_root(
             excess,
-            # Just above the gap itself, where a sample without variance has its other root.
-            (np.minimum(point[inside] + 1e-9, 1.0), np.ones(len(inside))),
+            (first[inside], np.ones(len(inside))),
             args=(inside,),
             tolerances={"xatol": 1e-9, "xrtol": 0.0, "fatol": 0.0, "frtol": 0.0},
         )
