@@ -52,6 +52,10 @@ def test_every_clause_has_its_place_what_it_asks_figures_and_what_they_leave_ope
 def test_the_groups_clause_has_each_groups_accuracy_and_gap_with_limits():
     one = judged()
     figures = entries(evidence(facts(), one))[AI_ACT, "Annex IV, point 3"]["figures"]
+    assert [figures["accuracy"][when]["value"] for when in ("before", "after")] == [
+        one.accuracy_before,
+        one.accuracy_after,
+    ]
     assert {told["group"] for told in figures["group_accuracies"]} == set(NAMES)
     for group, accuracy, gap in zip(one.groups, figures["group_accuracies"], figures["excess_gaps"], strict=True):
         assert accuracy["group"] == gap["group"] == group.name

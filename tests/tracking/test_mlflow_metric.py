@@ -32,7 +32,7 @@ def table(rows=800, seed=0, harm=0.2):
     names = np.array(["cat", "dog", "owl"])
     label, age = draw.integers(0, 3, rows), draw.integers(0, 4, rows)
     dense = np.where(draw.random(rows) < 0.9, label, (label + 1) % 3)
-    sparse = np.where(draw.random(rows) < 0.04 + harm * (age == 3), (label + 1) % 3, dense)
+    sparse = np.where(draw.random(rows) < 0.04 + harm * (age == 3), (dense + 2) % 3, dense)  # some are gained
     columns = {"label": names[label], "dense": names[dense], "pruned": names[sparse]}
     columns |= {"age": np.array(AGES)[age], "sex": np.where(draw.random(rows) < 0.5, "f", "m")}
     return pd.DataFrame(columns, index=np.arange(rows)[::-1])
