@@ -1,10 +1,8 @@
 """Excess gaps as a metric of MLflow. Truth: loops over the rows, and what MLflow's API reads back from a server."""
 
-import importlib
 import json
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -52,19 +50,6 @@ def metric(dense: Any = "dense", groups: Any = "age", tolerance=0.05, **more):
 def results(made, rows, **columns):
     """What the metric's function says of columns, as MLflow hands them over."""
     return made(predictions=rows["pruned"], targets=rows["label"], **columns).aggregate_results
-
-
-@pytest.fixture
-def on_server(server, view, tmp_path):
-    """Log to the test's own experiment on the session's server."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # mlflow.pyfunc's own, while it is imported
-        importlib.import_module("mlflow.models.evaluation.evaluator_registry")
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(server.uri)
-    mlflow.set_experiment(f"test-{tmp_path.name}")
-    yield lambda: view(server.uri)
-    mlflow.set_tracking_uri(before)
 
 
 def test_a_server_holds_each_groups_gap_with_limits_the_bounds_and_the_whole_audit(on_server):
