@@ -97,16 +97,18 @@ def test_each_groups_limits_stand_beside_it_and_its_finding_in_words():
 
 
 @pytest.mark.parametrize(
-    "name", [*NAMES, "- x", "1) y", "2. z", "+ w", "=", "---", "a\u2028b\x00c\td", "\u202egnp", "a\\|b"]
+    "name",
+    [*NAMES, "- x", "1) y", "2. z", "+ w", "=", "---", "a #", "## b ##", "a\u2028b\x00c\td", "\u202egnp", "a\\|b"],
 )
 def test_a_name_is_read_back_as_it_was_but_for_line_breaks_and_control_signs(name):
-    page = f"- {escaped(name)}\n\n{escaped(name)}\n\n| {escaped(name)} |\n| --- |\n| {escaped(name)} |\n"
-    seen = texts(page, "paragraph_open") + texts(page, "th_open") + texts(page, "td_open")
-    assert seen == [one_line(name)] * 4
+    shown = escaped(name)
+    page = f"# {shown}\n\n- {shown}\n\n{shown}\n\n| {shown} |\n| --- |\n| {shown} |\n"
+    seen = texts(page, "heading_open") + texts(page, "paragraph_open") + texts(page, "th_open") + texts(page, "td_open")
+    assert seen == [one_line(name)] * 5
     allowed = {"inline", "bullet_list_open", "bullet_list_close", "list_item_open", "list_item_close"}
     allowed |= {
         f"{part}_{side}"
-        for part in ("paragraph", "table", "thead", "tbody", "tr", "th", "td")
+        for part in ("heading", "paragraph", "table", "thead", "tbody", "tr", "th", "td")
         for side in ("open", "close")
     }
     assert {one.type for one in tokens(page)} <= allowed

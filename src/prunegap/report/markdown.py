@@ -8,8 +8,8 @@ from html import escape
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-_ANYWHERE = re.compile(r"([\\`*_\[\]|~$])")
-_AT_THE_START = re.compile(r"^(?:([#+=-])|(\d+)([.)])(?=\s|$))")
+_ANYWHERE = re.compile(r"([\\`*_\[\]|~$#])")
+_AT_THE_START = re.compile(r"^(?:([+=-])|(\d+)([.)])(?=\s|$))")
 _CONTROL = {"Cc", "Cs", "Zl", "Zp"}
 _TURNS_TEXT_ROUND = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
