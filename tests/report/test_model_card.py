@@ -166,7 +166,7 @@ def test_limits_name_the_smallest_group_the_split_the_candidates_and_both_sides(
     assert "the group a\\|b" in more
     smallest = min(by_loop().items(), key=lambda one: one[1][0])
     limit = next(line for line in texts(card, "paragraph_open") if line.startswith("The smallest group"))
-    assert limit.startswith(f"The smallest group, {smallest[0]}, has {smallest[1][0]} examples.")
+    assert limit.startswith(f"The smallest group, {smallest[0]}, has {smallest[1][0]} examples: taken alone")
 
 
 def test_the_text_has_both_accuracies_the_churn_the_bounds_and_the_noise_floors_with_their_units():
@@ -188,6 +188,14 @@ def test_the_text_has_both_accuracies_the_churn_the_bounds_and_the_noise_floors_
         assert [float(part) for part in re.findall(r"[+-]\d+\.\d+", text)] == pytest.approx(figures, abs=0.005001)
     assert "for all groups together with 90 %" in flat(card)
     assert "with a probability of 10 % at most" in flat(card)
+
+
+def test_groups_that_are_shown_to_lose_more_than_the_average_are_named_though_within_or_undecided():
+    harmed = texts(markdown_card(facts(), judged()), "paragraph_open")
+    assert f"Shown to lose more than the average, all together with 95 %: {one_line(NAMES[-1])}." in harmed
+    alike = texts(markdown_card(facts(), judged(harm=0.0)), "paragraph_open")
+    assert "No group is shown to lose more than the average." in alike
+    assert not [text for text in alike if text.startswith("Shown to lose")]
 
 
 def test_the_card_says_how_accuracy_spreads_over_the_groups_before_and_after():

@@ -70,6 +70,7 @@ def markdown_card(facts: CardFacts, judged: Audit) -> str:
         before=accuracies(judged, "accuracy_before"),
         after=accuracies(judged, "accuracy_after"),
         level=1 - judged.alpha,
+        harmed=[one for one in judged.groups if (one.excess_gap.low or 0) > 0],
         undecided=[one for one in judged.groups if one.finding == "open"],
         on_train=facts.split == TRAIN,
     )
