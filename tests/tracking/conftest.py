@@ -1,8 +1,11 @@
 """Sessions on the session's real servers (servers.py), or on one that a test may kill."""
 
+import importlib
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import mlflow
 import pytest
 from mlflow_server import Server
 from tracking.mlflow_view import View
@@ -78,3 +81,17 @@ def open_session(tmp_path, said):
 def view(tmp_path):
     """Return a function that looks at the test's own experiment."""
     return lambda uri: View(uri, f"test-{tmp_path.name}")
+
+
+@pytest.fixture
+def on_server(server, view, tmp_path, monkeypatch) -> Iterator[Callable[[], View]]:
+    """Log a run of the test's own experiment to the session's server; yield a function that looks at it."""
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID"):
+        monkeypatch.setenv(name, "")  # MLflow sets them; afterwards they are as they were
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # mlflow.pyfunc's own, while it is imported
+        importlib.import_module("mlflow.models.evaluation.evaluator_registry")
+    mlflow.set_tracking_uri(server.uri)
+    with mlflow.start_run(experiment_id=mlflow.create_experiment(f"test-{tmp_path.name}")):
+        yield lambda: view(server.uri)
+    mlflow.set_tracking_uri("")
