@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -29,7 +29,12 @@ class ModelVerdict:
     Attributes:
         name: method, sparsity and seed in words.
         method: its shown name.
-        sparsity: share of prunable weights that are zero.
+        summary: what the method does.
+        network: name of the network.
+        dataset: name of the data that it was judged on.
+        target: what it predicts.
+        sparsity: share of prunable weights that was to be zero.
+        achieved_sparsity: share that is.
         seed: of pruning and fine-tuning.
         made_from: digest of the evaluation, of the model with its masks, of the data, of the dense model's
             predictions and of the code, by name.
@@ -38,7 +43,12 @@ class ModelVerdict:
 
     name: str
     method: str
+    summary: str
+    network: str
+    dataset: str
+    target: str
     sparsity: float
+    achieved_sparsity: float
     seed: int
     made_from: Mapping[str, str]
     audit: Audit
@@ -87,12 +97,8 @@ class Verdict(Artifact, kind="verdict", views={"models": "verdict.md"}, tracked=
             "rule": self.rule,
             "accepts_undecidable": self.accepts_undecidable,
             "models": [
-                {
-                    **{name: getattr(one, name) for name in ("name", "method", "sparsity", "seed")},
-                    "made_from": dict(one.made_from),
-                    "audit": one.audit.plain(),
-                }
-                for one in self.models
+                {**{one.name: getattr(model, one.name) for one in fields(model)}, "audit": model.audit.plain()}
+                for model in self.models
             ],
         }
 

@@ -90,12 +90,25 @@ def gate(params: GateParams, evaluations: tuple[Evaluation, ...]) -> Verdict:
             if params.rule == "fixed_sequence":
                 audit, earlier = _in_sequence(audit, earlier, _name(one))
             judged[place] = audit
-    models = [
-        ModelVerdict(_name(one), one.shown_name, one.sparsity, one.seed, one.made_from, judged[place])
-        for place, one in enumerate(evaluations)
-    ]
+    models = [_model(one, judged[place]) for place, one in enumerate(evaluations)]
     verdict = Verdict(split, params.rule, params.accept_undecidable, models)
     return replace(verdict, files={"verdict.md": verdict_markdown(verdict).encode()})
+
+
+def _model(evaluation: Evaluation, audit: Audit) -> ModelVerdict:
+    return ModelVerdict(
+        name=_name(evaluation),
+        method=evaluation.shown_name,
+        summary=evaluation.summary,
+        network=evaluation.model,
+        dataset=evaluation.dataset,
+        target=evaluation.target,
+        sparsity=evaluation.sparsity,
+        achieved_sparsity=evaluation.achieved_sparsity,
+        seed=evaluation.seed,
+        made_from=dict(evaluation.made_from),
+        audit=audit,
+    )
 
 
 def _judged(evaluation: Evaluation, split: str, rules: Rules) -> Audit:
