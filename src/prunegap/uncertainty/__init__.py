@@ -3,7 +3,14 @@
 Nothing here knows how a model was compressed, nor needs it: two columns of correctness and the groups are enough.
 """
 
-from prunegap.uncertainty.bounds import Bound, largest_difference, max_excess_gap
+from prunegap.uncertainty.bounds import (
+    Bound,
+    Bounds,
+    largest_difference,
+    largest_differences,
+    max_excess_gap,
+    max_excess_gaps,
+)
 from prunegap.uncertainty.counts import PairedCounts
 from prunegap.uncertainty.excess_gaps import Limits, excess_gap_limits, simultaneous_limits
 from prunegap.uncertainty.noise_floor import NoiseFloor, noise_floors
@@ -12,6 +19,7 @@ from prunegap.uncertainty.verdict import Verdict, judge
 
 __all__ = [
     "Bound",
+    "Bounds",
     "Limits",
     "NoiseFloor",
     "PairedCounts",
@@ -20,7 +28,9 @@ __all__ = [
     "excess_gap_limits",
     "judge",
     "largest_difference",
+    "largest_differences",
     "max_excess_gap",
+    "max_excess_gaps",
     "noise_floors",
     "simultaneous_limits",
     "tolerances_for",

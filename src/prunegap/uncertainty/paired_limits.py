@@ -68,7 +68,7 @@ def upper_limit(counts: PairedCounts, level: float | Floats, *, mid_p: bool = Tr
 
     Args:
         counts: of the groups, of any shape.
-        level: probability that the limit lies below the gap, one for all or one a group.
+        level: probability that the limit lies below the gap, one for all or shaped to go with the counts.
         mid_p: False takes the exact tail without mid-P: never too narrow, some per cent wider.
     """
     shape = counts.examples.shape
