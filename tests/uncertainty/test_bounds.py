@@ -74,10 +74,9 @@ def test_limits_of_several_sets_hold_together_at_the_level_of_each_ones_sizes() 
 
 def test_a_thousand_groups_take_three_seconds_and_little_memory() -> None:
     rng = np.random.default_rng(0)
-    sizes = rng.integers(1, 2000, 1000)
+    sizes = rng.integers(1, 200, 1000)  # the dearest: limits of small groups are exact
     lost = rng.binomial(sizes, 0.1)
     counts = PairedCounts.of(sizes, lost, rng.binomial(sizes - lost, 0.1))
-    largest_difference(counts, 0.05)
     began = time.process_time()
     largest_difference(counts, 0.05)
     assert time.process_time() - began < 3
