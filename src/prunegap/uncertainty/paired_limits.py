@@ -56,7 +56,7 @@ def tail(examples: Ints, t: Ints, lost: Floats, gained: Floats, *, mid_p: bool =
     below = _at_most((difference + of) // 2, of, part)
     if mid_p:  # T and the number of changed examples are odd together or even together
         below = (below + _at_most((difference + of - 1) // 2, of, part)) / 2
-    return np.bincount(row, weights=size[row, of] * below, minlength=len(size))
+    return np.asarray(np.bincount(row, weights=size[row, of] * below, minlength=len(size)), dtype=float)
 
 
 def _at_most(k: Ints, of: Ints, share: Floats) -> Floats:
