@@ -13,7 +13,9 @@ from prunegap.uncertainty.bounds import (
 )
 from prunegap.uncertainty.counts import PairedCounts
 from prunegap.uncertainty.excess_gaps import Limits, excess_gap_limits, simultaneous_limits
+from prunegap.uncertainty.fixed_sequence import sparsest_admissible
 from prunegap.uncertainty.noise_floor import NoiseFloor, noise_floors
+from prunegap.uncertainty.over_seeds import kept_image_variance, over_seeds
 from prunegap.uncertainty.planning import examples_for, tolerances_for
 from prunegap.uncertainty.verdict import Verdict, judge
 
@@ -27,11 +29,14 @@ __all__ = [
     "examples_for",
     "excess_gap_limits",
     "judge",
+    "kept_image_variance",
     "largest_difference",
     "largest_differences",
     "max_excess_gap",
     "max_excess_gaps",
     "noise_floors",
+    "over_seeds",
     "simultaneous_limits",
+    "sparsest_admissible",
     "tolerances_for",
 ]
