@@ -16,16 +16,18 @@ from prunegap.uncertainty.excess_gaps import Limits, excess_gap_limits, simultan
 from prunegap.uncertainty.fixed_sequence import sparsest_admissible
 from prunegap.uncertainty.noise_floor import NoiseFloor, noise_floors
 from prunegap.uncertainty.over_seeds import kept_image_variance, over_seeds
-from prunegap.uncertainty.planning import examples_for, tolerances_for
+from prunegap.uncertainty.planning import Churn, churn_between, examples_for, tolerances_for
 from prunegap.uncertainty.verdict import Verdict, judge
 
 __all__ = [
     "Bound",
     "Bounds",
+    "Churn",
     "Limits",
     "NoiseFloor",
     "PairedCounts",
     "Verdict",
+    "churn_between",
     "examples_for",
     "excess_gap_limits",
     "judge",
