@@ -7,12 +7,12 @@ Images and seeds both vary. Of a group
 with S seeds, Student's t and Satterthwaite's degrees of freedom (Satterthwaite 1946, Biometrics Bulletin 2:110) from
 the f = (S - 1)(G - 1) of the pooled seed variance; that of the images has as many degrees as there are examples. In
 those degrees, though not in V, the seed variance counts 1 + 2 / f times, its mean square over its square: where it
-comes out small by chance, of few degrees, Satterthwaite's own are too many (.931 instead of .943 in simulation at
-three seeds and two groups).
+comes out small by chance, of few degrees, Satterthwaite's own are too many (.931 instead of .943 of 1,000
+repetitions at three seeds and two groups).
 
 All seeds are judged on the same examples, so what they do to them is correlated, and counts do not tell how much. The
 image variance of a mean is at most the mean of the seeds' image variances, which is reached where all seeds change the
-same examples. Counts alone take that: the limits hold, and are some 1.3 to 1.5 times as wide as they need be where
+same examples. Counts alone take that: the limits hold, and are some 1.3 to 1.6 times as wide as they need be where
 seeds agree only in part. Who has what every seed does to every example tells how much of that variance the mean keeps.
 """
 
