@@ -70,20 +70,20 @@ def conditions(arguments: argparse.Namespace) -> dict[str, Any]:
         "torch": torch.__version__,
         "threads": arguments.threads,
         "settings": {name: value for name, value in os.environ.items() if name.startswith(SETTINGS)},
-        "load_before": _load(),
+        "load_before": load(),
     }
 
 
 def write(result: dict[str, Any], out: Path | None) -> None:
     """Print the result and write it to ``out``, with the load the machine had at the end."""
-    result["conditions"]["load_after"] = _load()
+    result["conditions"]["load_after"] = load()
     text = json.dumps(result, indent=2) + "\n"
     print(text, end="")
     if out is not None:
         out.write_text(text, encoding="utf-8")
 
 
-def _load() -> list[float]:
+def load() -> list[float]:
     """Return the mean number of runnable processes over the last 1, 5 and 15 minutes."""
     return [round(value, 2) for value in os.getloadavg()]
 

@@ -4,11 +4,20 @@ Nothing here knows how a model was compressed, nor needs it: two columns of corr
 """
 
 from prunegap.uncertainty.audit import Audit, GroupAudit, Rules, audit_groups
-from prunegap.uncertainty.bounds import Bound, largest_difference, max_excess_gap
+from prunegap.uncertainty.bounds import (
+    Bound,
+    Bounds,
+    largest_difference,
+    largest_differences,
+    max_excess_gap,
+    max_excess_gaps,
+)
 from prunegap.uncertainty.counts import PairedCounts
 from prunegap.uncertainty.excess_gaps import Limits, excess_gap_limits, gap_limits, simultaneous_limits
+from prunegap.uncertainty.fixed_sequence import sparsest_admissible
 from prunegap.uncertainty.noise_floor import NoiseFloor, noise_floors
-from prunegap.uncertainty.planning import examples_for, tolerances_for
+from prunegap.uncertainty.over_seeds import kept_image_variance, over_seeds
+from prunegap.uncertainty.planning import Churn, churn_between, examples_for, tolerances_for
 from prunegap.uncertainty.proportions import as_gains_of_nothing, share_limits
 from prunegap.uncertainty.tally import Tally
 from prunegap.uncertainty.verdict import Verdict, judge
@@ -16,6 +25,8 @@ from prunegap.uncertainty.verdict import Verdict, judge
 __all__ = [
     "Audit",
     "Bound",
+    "Bounds",
+    "Churn",
     "GroupAudit",
     "Limits",
     "NoiseFloor",
@@ -25,14 +36,20 @@ __all__ = [
     "Verdict",
     "as_gains_of_nothing",
     "audit_groups",
+    "churn_between",
     "examples_for",
     "excess_gap_limits",
     "gap_limits",
     "judge",
+    "kept_image_variance",
     "largest_difference",
+    "largest_differences",
     "max_excess_gap",
+    "max_excess_gaps",
     "noise_floors",
+    "over_seeds",
     "share_limits",
     "simultaneous_limits",
+    "sparsest_admissible",
     "tolerances_for",
 ]

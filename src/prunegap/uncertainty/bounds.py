@@ -5,10 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from prunegap.uncertainty.counts import Floats, PairedCounts
-from prunegap.uncertainty.excess_gaps import Limits, excess_gap_limits, mover, simultaneous_limits
+from prunegap.uncertainty.excess_gaps import excess_gap_limits, simultaneous_limits
 from prunegap.uncertainty.paired_limits import lower_limit, upper_limit
-
-PAIRS_AT_ONCE = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -26,42 +24,76 @@ class Bound:
     high: float
 
 
-def max_excess_gap(counts: PairedCounts, alpha: float) -> Bound:
-    """Bound the largest excess gap (max psi).
+@dataclass(frozen=True)
+class Bounds:
+    """The same of several sets of examples, shape (...,) each: that of their counts without the groups."""
 
-    Above: the largest of the groups' own upper limits, unadjusted, for that of the truly worst group holds. Below: the
-    largest of the lower limits that hold together.
-    """
-    own, together = excess_gap_limits(counts, alpha), simultaneous_limits(counts, alpha)
-    return Bound(*(float(np.nanmax(one)) for one in (counts.excess_gap, together.low, own.high)))
+    value: Floats
+    low: Floats
+    high: Floats
+
+    @property
+    def only(self) -> Bound:
+        """That of the only set."""
+        return Bound(self.value.item(), self.low.item(), self.high.item())
+
+
+def max_excess_gap(counts: PairedCounts, alpha: float) -> Bound:
+    """Bound the largest excess gap (max psi) of one set of examples, see :func:`max_excess_gaps`."""
+    return max_excess_gaps(counts, alpha).only
 
 
 def largest_difference(counts: PairedCounts, alpha: float) -> Bound:
-    """Bound the largest difference between two groups' gaps (Psi_PW): as above, over all pairs of groups.
+    """Bound the largest difference of gaps (Psi_PW) of one set of examples, see :func:`largest_differences`."""
+    return largest_differences(counts, alpha).only
+
+
+def max_excess_gaps(counts: PairedCounts, alpha: float) -> Bounds:
+    """Bound the largest excess gap (max psi) of each set of examples.
+
+    Above: the largest of the groups' own upper limits, unadjusted, for that of the truly worst group holds. Below: the
+    largest of the lower limits that hold together.
+
+    Args:
+        counts: shape (..., groups).
+        alpha: probability that a bound does not hold.
+    """
+    own, together = excess_gap_limits(counts, alpha), simultaneous_limits(counts, alpha)
+    return Bounds(*(np.fmax.reduce(one, axis=-1) for one in (counts.excess_gap, together.low, own.high)))
+
+
+def largest_differences(counts: PairedCounts, alpha: float) -> Bounds:
+    """Bound the largest difference between two groups' gaps (Psi_PW) of each set: as above, over all pairs of groups.
 
     Below, the level is divided by the number of pairs, each of which may be taken either way.
+
+    Args:
+        counts: shape (..., groups); of fewer than two groups that are not empty all is 0.
+        alpha: probability that a bound does not hold.
     """
-    counts = counts[counts.examples > 0]
-    groups = len(counts.examples)
-    if groups < 2:
-        return Bound(0.0, 0.0, 0.0)
-    unadjusted = Limits(lower_limit(counts, alpha), upper_limit(counts, alpha))
-    level = alpha / (groups * (groups - 1))
-    adjusted = Limits(lower_limit(counts, level), upper_limit(counts, level))
+    groups = (counts.examples > 0).sum(axis=-1, keepdims=True)
+    level = alpha / np.maximum(groups * (groups - 1), 1)
     gap = counts.gap
-    high = max(float(part.high.max()) for part in _pairs(gap, unadjusted))
-    low = max(float(part.low.max()) for part in _pairs(gap, adjusted))
-    return Bound(float(gap.max() - gap.min()), max(low, 0.0), high)
+    up, down = upper_limit(counts, alpha) - gap, gap - lower_limit(counts, alpha)
+    adjusted_up, adjusted_down = upper_limit(counts, level) - gap, gap - lower_limit(counts, level)
+    spread = np.fmax.reduce(gap, axis=-1) - np.fmin.reduce(gap, axis=-1)
+    return Bounds(
+        value=np.where(groups[..., 0] < 2, 0.0, spread),
+        low=_largest_of_pairs(gap, adjusted_down, adjusted_up, -1),
+        high=_largest_of_pairs(gap, up, down, 1),
+    )
 
 
-def _pairs(gap: Floats, limits: Limits) -> list[Limits]:
-    """Return the limits of each group's gap minus each other's, some groups at a time; 0 of one and itself."""
-    rows = max(1, PAIRS_AT_ONCE // len(gap))
-    found: list[Limits] = []
-    for start in range(0, len(gap), rows):
-        part = slice(start, start + rows)
-        own = Limits(limits.low[part, None], limits.high[part, None])
-        joined = mover(gap[part, None], own, gap[None, :], Limits(limits.low[None, :], limits.high[None, :]))
-        same = np.arange(len(gap))[part, None] == np.arange(len(gap))[None, :]
-        found.append(Limits(np.where(same, 0.0, joined.low), np.where(same, 0.0, joined.high)))
-    return found
+def _largest_of_pairs(gap: Floats, first: Floats, second: Floats, side: int) -> Floats:
+    """Return the largest MOVER limit of one group's gap minus another's, and 0 where none is above it.
+
+    ``gap_g - gap_h + side hypot(first_g, second_h)`` over g and h != g. Group by group, so that no more lies in memory
+    than the counts take, however many pairs there are.
+    """
+    largest = np.zeros_like(gap)
+    for one in range(gap.shape[-1]):
+        own = slice(one, one + 1)
+        limits = gap[..., own] - gap + side * np.hypot(first[..., own], second)
+        limits[..., own] = 0.0
+        np.fmax(largest, limits, out=largest)
+    return largest.max(axis=-1)

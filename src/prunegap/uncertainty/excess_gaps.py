@@ -10,23 +10,23 @@ import numpy as np
 
 from prunegap.uncertainty.counts import Floats, PairedCounts
 from prunegap.uncertainty.paired_limits import lower_limit, upper_limit
-from prunegap.uncertainty.simultaneous import local_level
+from prunegap.uncertainty.simultaneous import local_levels
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Lower and upper limits, shape (groups,); NaN of an empty group."""
+    """Lower and upper limits, shape (groups,), or (..., groups) as their counts; NaN of an empty group."""
 
     low: Floats
     high: Floats
 
 
-def excess_gap_limits(counts: PairedCounts, level: float, *, mid_p: bool = True) -> Limits:
+def excess_gap_limits(counts: PairedCounts, level: float | Floats, *, mid_p: bool = True) -> Limits:
     """Return limits of every group's excess gap, each of which misses with probability ``level`` a side.
 
     Args:
-        counts: of all groups, which together hold all examples.
-        level: a side, of one group's.
+        counts: of all groups, which together hold all examples, shape (..., groups).
+        level: a side, of one group's; one for all, or shaped to go with the counts.
         mid_p: False for the stricter limits, see :func:`~prunegap.uncertainty.paired_limits.upper_limit`.
     """
     own, rest = (_gap_limits(part, level, mid_p=mid_p) for part in (counts, counts.rest))
@@ -40,8 +40,8 @@ def excess_gap_limits(counts: PairedCounts, level: float, *, mid_p: bool = True)
 
 
 def simultaneous_limits(counts: PairedCounts, alpha: float, *, mid_p: bool = True) -> Limits:
-    """Return limits of all excess gaps that hold together with probability 1 - alpha."""
-    return excess_gap_limits(counts, local_level(counts.examples, alpha), mid_p=mid_p)
+    """Return limits of all excess gaps that hold together with probability 1 - alpha, in each of the sets."""
+    return excess_gap_limits(counts, local_levels(counts.examples, alpha), mid_p=mid_p)
 
 
 def gap_limits(counts: PairedCounts, alpha: float) -> Limits:
@@ -59,5 +59,5 @@ def mover(one: Floats, of_one: Limits, other: Floats, of_other: Limits) -> Limit
     )
 
 
-def _gap_limits(counts: PairedCounts, level: float, *, mid_p: bool) -> Limits:
+def _gap_limits(counts: PairedCounts, level: float | Floats, *, mid_p: bool) -> Limits:
     return Limits(lower_limit(counts, level, mid_p=mid_p), upper_limit(counts, level, mid_p=mid_p))

@@ -15,6 +15,8 @@ from prunegap.uncertainty.counts import Floats, Ints, PairedCounts
 
 EXACT_UP_TO = 200
 """Examples of a group up to which its limits are exact; above, the score's are within a hundredth of them."""
+NEGLIGIBLE = 1e-18
+"""Probability of a number of changed examples below which it adds nothing to a tail."""
 
 
 def constrained_gained(counts: PairedCounts, mu: Floats) -> Floats:
@@ -49,15 +51,16 @@ def tail(examples: Ints, t: Ints, lost: Floats, gained: Floats, *, mid_p: bool =
     log_size = gammaln(n + 1) - gammaln(changed + 1) - gammaln(np.where(inside, n - changed, 0) + 1)
     log_size += xlogy(changed, churn) + xlog1py(np.where(inside, n - changed, 0), -churn)
     size = np.where(inside, np.exp(log_size), 0.0)
-    below = _at_most((t + changed) // 2, changed, share)
+    row, of = np.nonzero(size > NEGLIGIBLE)
+    difference, part = t[row, 0], share[row, 0]
+    below = _at_most((difference + of) // 2, of, part)
     if mid_p:  # T and the number of changed examples are odd together or even together
-        below = (below + _at_most((t + changed - 1) // 2, changed, share)) / 2
-    return (size * below).sum(axis=1)
+        below = (below + _at_most((difference + of - 1) // 2, of, part)) / 2
+    return np.asarray(np.bincount(row, weights=size[row, of] * below, minlength=len(size)), dtype=float)
 
 
 def _at_most(k: Ints, of: Ints, share: Floats) -> Floats:
     """Return P(lost <= k) among ``of`` changed examples."""
-    k, of, share = np.broadcast_arrays(k, of, share)
     middle = (k >= 0) & (k < of)
     inner = bdtr(np.where(middle, k, 0), np.where(middle, of, 1), share)
     return np.where(middle, inner, (k >= of).astype(float))
@@ -68,7 +71,7 @@ def upper_limit(counts: PairedCounts, level: float | Floats, *, mid_p: bool = Tr
 
     Args:
         counts: of the groups, of any shape.
-        level: probability that the limit lies below the gap, one for all or one a group.
+        level: probability that the limit lies below the gap, one for all or shaped to go with the counts.
         mid_p: False takes the exact tail without mid-P: never too narrow, some per cent wider.
     """
     shape = counts.examples.shape

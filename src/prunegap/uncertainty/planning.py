@@ -1,13 +1,57 @@
 """Which tolerance can be certified, and how many examples each group needs for it: before training, and after it."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
+from numpy.typing import ArrayLike
+from scipy.special import betaincinv, ndtri
 
 from prunegap.uncertainty.counts import Floats, Ints, PairedCounts
 
 POWER = 0.8
+
+
+@dataclass(frozen=True)
+class Churn:
+    """Share of examples of which one of two models is right and the other wrong.
+
+    Attributes:
+        value: as counted.
+        low: lower limit.
+        high: upper limit: what a cautious plan takes.
+        examples: how many were counted.
+    """
+
+    value: float
+    low: float
+    high: float
+    examples: int
+
+
+def churn_between(first: ArrayLike, second: ArrayLike, *, alpha: float = 0.05) -> Churn:
+    """Return the churn between two models, with limits (Clopper and Pearson 1934, Biometrika 26:404).
+
+    Of two dense models that differ in their seed alone it is a first estimate, before any pruning, of the churn to
+    plan for.
+
+    Args:
+        first: whether a model has each example right, shape (examples,).
+        second: whether the other one has.
+        alpha: probability that the limits miss, half of it a side.
+
+    Raises:
+        ValueError: no examples, arrays of different shapes, or alpha out of range.
+    """
+    one, other = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
+    if one.shape != other.shape or one.ndim != 1 or not len(one):
+        raise ValueError(f"first and second must be of the same examples, one or more, got {one.shape}, {other.shape}")
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha must be inside (0, 1), got {alpha}")
+    n, changed = len(one), int((one != other).sum())
+    low = float(betaincinv(changed, n - changed + 1, alpha / 2)) if changed else 0.0
+    high = float(betaincinv(changed + 1, n - changed, 1 - alpha / 2)) if changed < n else 1.0
+    return Churn(changed / n, low, high, n)
 
 
 def examples_for(tolerance: float, churn: float, num_groups: int, *, alpha: float = 0.05) -> int:

@@ -32,6 +32,13 @@ def local_level(examples: Ints, alpha: float) -> float:
     return max(sidak, _from_draws(tuple(int(size) for size in sizes), alpha))
 
 
+def local_levels(examples: Ints, alpha: float) -> Floats:
+    """Return the level a side of each set of groups, shape (..., 1) for examples of shape (..., groups)."""
+    distinct, back = np.unique(examples.reshape(-1, examples.shape[-1]), axis=0, return_inverse=True)
+    levels = np.array([local_level(sizes, alpha) for sizes in distinct])
+    return levels[back.reshape(-1)].reshape(*examples.shape[:-1], 1)
+
+
 @lru_cache(maxsize=64)
 def _from_draws(sizes: tuple[int, ...], alpha: float) -> float:
     share: Floats = np.asarray(sizes) / sum(sizes)
