@@ -107,6 +107,8 @@ def test_panels_share_rows_and_axis() -> None:
     lines = [percent(one.attrib["x1"]) for one in having(root, "tolerance")]
     assert lines == pytest.approx([49 * 17 / 54, 51 + 49 * 17 / 54, 51 + 49 * 7 / 54], abs=1e-3)
     assert "no estimate" in [one.text for one in having(root, "dim")]
+    assert root.get("class") == "intervals"
+    assert drawn(*[Panel([HURT], "one")] * 3).get("class") == "intervals wide"
     with pytest.raises(ValueError, match="a panel with a row"):
         drawn(Panel([]))
 

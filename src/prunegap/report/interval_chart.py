@@ -21,6 +21,8 @@ NAME_COLUMNS = 30
 NAME_WIDTH = "58%"
 GUTTER = 2.0
 """Percent of the width between two panels."""
+FITTING = 2
+"""Panels that fit on a telephone; more have a least width, and whoever shows them lets them scroll."""
 MANY = 12
 """Rows above which the axis is written at the top too."""
 
@@ -115,12 +117,14 @@ def interval_chart(panels: Sequence[Panel], *, title: str, description: str, anc
     top = (TITLE if any(panel.title for panel in panels) else 0) + (HEAD if many else 0)
     bottom = top + ROW * len(shared)
     root = _root(bottom + FOOT, title, description, anchor)
+    if len(panels) > FITTING:
+        root.attrib["class"] += " wide"
     axis = axis_of(_spanned(panels), most_ticks=max(3, 7 - len(panels)))
     width = (100 - GUTTER * (len(panels) - 1)) / len(panels)
     places = [_Place(at * (width + GUTTER), width, axis, top, bottom, many) for at in range(len(panels))]
     for panel, place in zip(panels, places, strict=True):
         _background(root, panel, place)
-        _text(root, shortened(panel.title, NAME_COLUMNS), (f"{place.left:.3f}%", 14), "panel-title")
+        _cut(root, shortened(panel.title, NAME_COLUMNS), (f"{place.left:.3f}%", 1), f"{width:.3f}%", "panel-title")
     for number, row in enumerate(shared.values()):
         _head_of_row(root, row, top + ROW * number)
     lines = {name: top + ROW * number for number, name in enumerate(shared)}
@@ -180,9 +184,7 @@ def _vertical(root: Element, x: str, place: _Place, kind: str) -> None:
 
 def _head_of_row(root: Element, row: Row, y: int) -> None:
     SubElement(root, "line", {"class": "rule", "x1": "0", "x2": "100%", "y1": str(y), "y2": str(y)})
-    # Wide letters are cut off before they reach the size.
-    lane = SubElement(root, "svg", {"x": "0", "y": str(y + 1), "width": NAME_WIDTH, "height": str(ROW // 2)})
-    _text(lane, shortened(row.name, NAME_COLUMNS), ("0", 13), "name")
+    _cut(root, shortened(row.name, NAME_COLUMNS), ("0", y + 1), NAME_WIDTH, "name")
     size = f"{row.examples:,} example{'' if row.examples == 1 else 's'}" + (" (small)" if row.small else "")
     _text(root, size, ("100%", y + 14), "dim", "end")
 
@@ -211,7 +213,13 @@ def _at(parent: Element, x: str, y: int, path: str, kind: str) -> None:
     SubElement(inner, "path", {"class": kind, "d": path})
 
 
-def _text(parent: Element, text: str, at: tuple[str, int], kind: str, anchor: str = "start") -> None:
+def _cut(parent: Element, text: str, at: tuple[str, int], width: str, kind: str) -> None:
+    """Write a text that ends where something else begins, however wide its letters are."""
     if text:
-        place = {"class": kind, "x": at[0], "y": str(at[1]), "text-anchor": anchor}
-        SubElement(parent, "text", place).text = text
+        lane = SubElement(parent, "svg", {"x": at[0], "y": str(at[1]), "width": width, "height": str(ROW // 2)})
+        _text(lane, text, ("0", 13), kind)
+
+
+def _text(parent: Element, text: str, at: tuple[str, int], kind: str, anchor: str = "start") -> None:
+    place = {"class": kind, "x": at[0], "y": str(at[1]), "text-anchor": anchor}
+    SubElement(parent, "text", place).text = text
