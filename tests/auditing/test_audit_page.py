@@ -1,6 +1,7 @@
 """The page of an audit. Truth: the audit's own numbers, against what an HTML parser reads."""
 
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -132,6 +133,22 @@ def test_what_was_left_out_or_merged_is_visible_and_what_it_rests_on_is_folded()
     assert [tag for tag, _ in read.tags].count("details") == 3
     assert not [attributes for tag, attributes in read.tags if tag == "details" and "open" in attributes]
     assert "code version prunegap 0.1.0+abc" in read.words
+
+
+def test_what_was_asked_for_and_the_files_are_told() -> None:
+    found = replace(judged(SMALL, candidates=4, two_sided=True, alpha=0.1), files={"p&q.csv": "a1" * 32})
+    words = page_of(found, accept_undecidable=True)[0].words
+    for said in (
+        "tolerance 2 points",
+        "alpha 0.1: probability of a wrong admission, and of a wrong refusal",
+        "candidates 4: models that this one was chosen among on these examples; each is admitted at 2.5 %",
+        "two-sided yes: no group may gain more than the tolerance over the average either",
+        "undecidable verdicts accepted because of --accept-undecidable",
+        "keeps with 97.5 % by itself",
+        f"p&q.csv sha256 {'a1' * 32}",
+    ):
+        assert said in words
+    assert "undecidable verdicts not accepted" in page_of(found)[0].words
 
 
 def test_the_picture_has_every_group_by_its_finding_with_the_tolerance_and_the_noise_floor() -> None:

@@ -16,10 +16,12 @@ PAGES = {
     "wicked": lambda: [judged(WICKED)],
     "several": lambda: [judged(HURT), judged(SMALL)],
     "many": lambda: [judged(MANY)],
+    "long": lambda: [judged({"L" * 300: (300, 60, 0), "a": (3000, 60, 60)})],
     "two-sided": lambda: [judged(WICKED, two_sided=True, candidates=3)],
 }
 OUTSIDE = """
-[...document.querySelectorAll('main *')].filter(one => !one.closest('.scroll') && !one.matches('.row *, text.name, svg:has(> .name)')
+[...document.querySelectorAll('main *')].filter(one => !one.closest('.scroll')
+  && !one.matches('.row *, text.name, svg:has(> .name)')
   && one.getBoundingClientRect().width && one.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
   .map(one => one.outerHTML.slice(0, 90))
 """
@@ -113,7 +115,10 @@ def test_the_browser_reads_names_as_they_are_and_shows_the_picture_as_one_image(
 
 
 def test_on_paper_it_is_dark_on_light_and_what_is_folded_is_shown(browser: Browser, page: Path) -> None:
+    folded = "[...document.querySelectorAll('details dl')].map(one => one.checkVisibility())"
+    browser.open(page, width=1280)
+    assert browser.evaluate(folded) == [False] * 3
     browser.open(page, width=1280, dark=True, media="print")
     assert browser.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    assert browser.evaluate("[...document.querySelectorAll('details dl')].every(one => one.clientHeight > 20)")
+    assert browser.evaluate(folded) == [True] * 3
     assert browser.evaluate(PALE) == []

@@ -18,9 +18,9 @@ def terms(judged: Audit) -> dict[str, str]:
             f"The upper limit that one group keeps with {alone} % by itself. It decides whether the group is within, "
             "so a group can be within though its interval, which is for all groups together, goes beyond the tolerance."
         ),
-        "within, open": (
+        f"within, {beyond}, open": (
             f"Within: the limits of the group alone are inside the tolerance. {beyond.capitalize()}: limits that hold "
-            "for all groups together are outside. Neither: the examples are too few to say."
+            "for all groups together are outside. Open: neither, the examples are too few to say."
         ),
         "admissible": "Every group is shown to be within the tolerance.",
         "inadmissible": f"At least one group is shown to be {beyond} the tolerance.",
