@@ -105,7 +105,7 @@ def test_names_make_no_links_and_files_have_their_digests() -> None:
     ]
 
 
-def test_an_accepted_verdict_is_a_note_that_is_suppressed_and_a_skipped_test(capsys) -> None:
+def test_an_accepted_verdict_is_a_note_that_is_suppressed_and_a_skipped_test() -> None:
     small, hurt = judged(SMALL), judged(HURT)
     log = sarif([small], "p.csv", accept_undecidable=True)
     [result] = results(log)
@@ -116,6 +116,7 @@ def test_an_accepted_verdict_is_a_note_that_is_suppressed_and_a_skipped_test(cap
     assert "suppressions" not in results(sarif([small], "p.csv"))[0]
     assert "suppressions" not in results(sarif([hurt], "p.csv", accept_undecidable=True))[0]
     suite = ElementTree.fromstring(junit([small], accept_undecidable=True))[0]
+    assert "How sure: not at all;" in (suite.findtext("system-out") or "")
     [skipped] = suite.findall("testcase/skipped")
     assert (skipped.get("message") or "").startswith(f"{ACCEPTED}: Group b (by who): ")
     assert [one.get("value") for one in suite.iter("property") if one.get("name") == "verdict"] == [ACCEPTED]

@@ -118,7 +118,9 @@ def test_an_accepted_undecidable_verdict_says_that_it_is_accepted_and_no_other_d
     words = "Undecidable, accepted because of --accept-undecidable."
     for found, said in ((judged(SMALL), True), (judged(FINE), False), (judged(HURT), False)):
         assert (words in page_of(found, accept_undecidable=True)[0].words) == said
+        assert ("How sure: not at all;" in page_of(found, accept_undecidable=True)[0].words) == said
         assert words not in page_of(found)[0].words
+        assert "How sure: a model that" in page_of(found)[0].words
     both, _ = page_of(judged(SMALL), judged(HURT), accept_undecidable=True)
     assert "Inadmissible over 2 groupings: all must be admissible, one at fault is enough. By who: 1 of 2" in both.words
 

@@ -122,7 +122,7 @@ def _section(judged: Audit, anchor: str, accept_undecidable: bool) -> Section:
         headline=words.headline(judged.verdict, accept_undecidable=accept_undecidable),
         sentence=legal(sentence),
         accepted=words.ACCEPTED if accepted else "",
-        certainty=words.certainty(judged),
+        certainty=words.certainty(judged, accept_undecidable=accept_undecidable),
         chart=Markup(chart),  # noqa: S704 - made by ElementTree, which escapes every name
         legend=_legend(judged, panel),
         not_drawn=_not_drawn(judged, left_out),

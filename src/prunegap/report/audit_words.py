@@ -65,8 +65,10 @@ def together_sentences(judged: Sequence[Audit]) -> list[str]:
     return [rule, *(f"By {one.grouping}: {_REASONS[word](one)}" for one in decisive)]
 
 
-def certainty(judged: Audit) -> str:
-    """Return how sure the verdict is."""
+def certainty(judged: Audit, *, accept_undecidable: bool = False) -> str:
+    """Return how sure the verdict is; of one that passes only because its caller said so, that it is not."""
+    if is_accepted(judged.verdict, accept_undecidable):
+        return "How sure: not at all; a model that hurts a group by more than the tolerance may well pass in this way."
     level = judged.alpha / judged.candidates
     chosen = (
         f" Chosen among {judged.candidates} models: alpha is divided by that many." if judged.candidates > 1 else ""

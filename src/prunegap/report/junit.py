@@ -45,7 +45,7 @@ def _suite(root: Element, judged: Audit, accepted: bool) -> None:
         SubElement(properties, "property", {"name": legal(name), "value": value})
     for group in judged.groups:
         _case(suite, judged, group, accepted)
-    lines = [verdict_sentence(judged), certainty(judged), *judged.notes]
+    lines = [verdict_sentence(judged), certainty(judged, accept_undecidable=accepted), *judged.notes]
     SubElement(suite, "system-out").text = legal("\n".join(lines))
     counts = {"failures": len(suite.findall("*/failure")), "errors": 0, "skipped": len(suite.findall("*/skipped"))}
     suite.attrib |= {"tests": str(len(judged.groups)), **{name: str(count) for name, count in counts.items()}}
