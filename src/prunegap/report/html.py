@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from prunegap.artifacts.evaluation import Evaluation, splits_of
 from prunegap.artifacts.verdict import Verdict
@@ -19,6 +15,7 @@ from prunegap.report.findings import CAVEAT, Findings, findings
 from prunegap.report.gallery import Picture, draw_all
 from prunegap.report.grids import Grid, comparison_grid, group_grid, group_quantities
 from prunegap.report.groups import check_one_problem, sparsities_of
+from prunegap.report.pages import templates
 from prunegap.report.seed_mean import plain_percent
 from prunegap.report.summary import ComparisonRow
 from prunegap.report.terms import methods, terms
@@ -74,7 +71,7 @@ def write_html(
     """
     check_one_problem(evaluations)
     drawn = draw_all(rows, evaluations, histories) if pictures is None else pictures
-    page = _templates().get_template("comparison.html.j2")
+    page = templates().get_template("comparison.html.j2")
     text = page.render(
         title=TITLE,
         first=rows[0],
@@ -87,24 +84,6 @@ def write_html(
         provenance=_provenance(rows, evaluations, code_version, parameters or {}),
     )
     path.write_text(text, encoding="utf-8")
-
-
-@cache
-def _templates() -> Environment:
-    """Return our templates: everything put into them is escaped, and a name they don't get is an error."""
-    templates = Environment(
-        loader=PackageLoader("prunegap.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    templates.filters["base64"] = _base64
-    return templates
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
 
 
 def _level(
