@@ -99,6 +99,7 @@ class Evaluation(
         seconds: wall-clock of fine-tuning.
         overall_quantities: what the overall estimates of a split are, in order.
         group_quantities: what the estimates of a group are, in order.
+        alpha: probability that limits miss.
         layers: names of the model's layers by what pruning made of them (:mod:`prunegap.pruning.layer_roles`).
         outcomes: what the model does with each example, by split (on the CPU).
         table: the groups of every split, as Markdown; not read back.
@@ -121,6 +122,7 @@ class Evaluation(
     overall_quantities: Sequence[Quantity]
     group_quantities: Sequence[Quantity]
     splits: Mapping[str, SplitResult]
+    alpha: float = 0.05
     layers: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     outcomes: Mapping[str, Outcomes] = field(default_factory=dict[str, "Outcomes"], repr=False, compare=False)
     table: str = field(default="", repr=False, compare=False)

@@ -21,6 +21,7 @@ from prunegap.artifacts.evaluation import load_evaluations
 from prunegap.artifacts.manifest import check, write_json
 from prunegap.artifacts.verdict import Verdict
 from prunegap.cli.audit_command import EXIT, audit_command
+from prunegap.cli.card_command import card_command
 from prunegap.cli.close_run import close_run
 from prunegap.cli.experiment_file import read_experiment
 from prunegap.cli.gate_command import gate_command
@@ -139,6 +140,7 @@ def upload(workspace: Path, tracking_uri: str | None) -> None:
 for _stage in STAGES:
     cli.add_command(gate_command() if _stage is gate else stage_command(_stage))
 cli.add_command(audit_command)
+cli.add_command(card_command)
 cli.add_command(plan_command)
 cli.add_command(kubeflow_task)
 cli.add_command(look_at)

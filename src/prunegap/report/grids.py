@@ -7,7 +7,7 @@ from typing import Literal
 from prunegap.artifacts.evaluation import TRAIN, Evaluation
 from prunegap.artifacts.verdict import ADMISSIBLE, INADMISSIBLE
 from prunegap.estimate import Quantity, joined, shown_in
-from prunegap.report.groups import NO_SEED, MethodGroups, method_groups, worst_first, worst_group
+from prunegap.report.groups import JUDGED, NO_SEED, MethodGroups, method_groups, worst_first, worst_group
 from prunegap.report.seed_mean import NO_ESTIMATE, SeedMean, duration_text, figure_text, plain_percent, unit_text
 from prunegap.report.summary import ComparisonRow
 
@@ -16,7 +16,6 @@ WORST_GROUP_ROWS = 10
 WORST_SIGN, OVER_SIGN = "▲", "!"
 FEASIBLE = "feasible on train"
 VERDICT = "verdict on models"
-JUDGED = "excess_gap"
 ON_TRAIN = ("accuracy", "max_psi")
 
 Mark = Literal["name", "number", "yes", "no", "over", "worst", "worst_over"]
@@ -43,13 +42,16 @@ class Grid:
 def comparison_grid(rows: Sequence[ComparisonRow], split: str, *, seconds_sd: bool = True) -> Grid:
     """One split: accuracy, disparity and churn of every method; a dash where the split was not evaluated."""
     shown = shown_in("table", joined(row.quantities for row in rows))
-    judged = (FEASIBLE, "seconds") if split == TRAIN else (VERDICT,)
-    headings = ("sparsity %", "method", *map(_heading, shown), *judged)
-
-    def last(row: ComparisonRow) -> tuple[Cell, ...]:
-        return (feasible_cell(row), _seconds(row, seconds_sd)) if split == TRAIN else (verdict_cell(row),)
-
-    cells = tuple((*_names(row), *_split_cells(row, split, shown), *last(row)) for row in rows)
+    cells = tuple((*_names(row), *_split_cells(row, split, shown)) for row in rows)
+    headings = ("sparsity %", "method", *map(_heading, shown))
+    if split == TRAIN:
+        headings = (*headings, FEASIBLE, "seconds")
+        cells = tuple(
+            (*one, feasible_cell(row), _seconds(row, seconds_sd)) for one, row in zip(cells, rows, strict=True)
+        )
+    if any(split == row.judged_on for row in rows):
+        headings = (*headings, VERDICT)
+        cells = tuple((*one, verdict_cell(row)) for one, row in zip(cells, rows, strict=True))
     return _with_problem(rows, Grid(f"{split} split", headings, cells, seeds_note(rows)))
 
 

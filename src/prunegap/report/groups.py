@@ -1,16 +1,17 @@
 """What each method does to each group, averaged over seeds, and ``group_results.csv`` with every run."""
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prunegap.artifacts.evaluation import Evaluation, GroupResult, splits_of
 from prunegap.errors import UserError
 from prunegap.estimate import Quantity, Unit, joined
-from prunegap.report.seed_mean import SCALES, plain_percent
+from prunegap.report.seed_mean import SCALES, SeedMean, plain_percent
 from prunegap.report.summary import Figures, figures_of, write_records
 
 NO_SEED = float("-inf")
+JUDGED = "excess_gap"
 
 
 @dataclass(frozen=True)
@@ -77,15 +78,49 @@ def _method_groups(split: str, runs: Sequence[Evaluation]) -> MethodGroups:
     for run in runs:
         for group in run.splits[split].groups:
             results.setdefault(group.name, []).append(group)
+    groups = {
+        name: GroupFigures(name, of_group[0].count, figures_of(quantities, of_group))
+        for name, of_group in results.items()
+    }
     return MethodGroups(
         shown_name=runs[0].shown_name,
         tolerance=runs[0].tolerance,
         overall=figures_of(joined(run.overall_quantities for run in runs), [run.splits[split] for run in runs]),
-        groups={
-            name: GroupFigures(name, of_group[0].count, figures_of(quantities, of_group))
-            for name, of_group in results.items()
-        },
+        groups=_with_limits_over_seeds(groups, runs, split),
     )
+
+
+def _with_limits_over_seeds(
+    groups: Mapping[str, GroupFigures], runs: Sequence[Evaluation], split: str
+) -> Mapping[str, GroupFigures]:
+    """Return the groups, with limits of their excess gaps over seeds and examples that hold together.
+
+    As they were where there is one seed or one group, where the examples are all there are (so that one evaluation has
+    no limits either), and where the seeds saw different ones.
+    """
+    from prunegap.uncertainty import PairedCounts, over_seeds
+
+    results = [run.splits[split] for run in runs]
+    sizes = {tuple((group.name, group.count) for group in result.groups) for result in results}
+    limited = any(group.figures[JUDGED].high is not None for group in groups.values() if JUDGED in group.figures)
+    if len(runs) < 2 or len(groups) < 2 or len(sizes) > 1 or not limited:
+        return groups
+    counts = [result.tally().counts for result in results]
+    stacked = PairedCounts.of(*([getattr(one, what) for one in counts] for what in ("examples", "lost", "gained")))
+    limits = over_seeds(stacked, runs[0].alpha)
+    ends = dict(
+        zip((group.name for group in results[0].groups), zip(limits.low, limits.high, strict=True), strict=True)
+    )
+    return {
+        name: replace(group, figures={**group.figures, JUDGED: _within(group.figures[JUDGED], *ends[name])})
+        if JUDGED in group.figures
+        else group
+        for name, group in groups.items()
+    }
+
+
+def _within(figure: SeedMean, low: float, high: float) -> SeedMean:
+    return replace(figure, low=float(low), high=float(high))
 
 
 def worst_first(methods: Sequence[MethodGroups]) -> list[str]:
@@ -110,7 +145,7 @@ def worst_group(method: MethodGroups) -> str:
 
 def excess_of(group: GroupFigures | None) -> float:
     """Mean excess gap of a group; minus infinity without an estimate, so that it is never the worst."""
-    excess = None if group is None else group.figures.get("excess_gap")
+    excess = None if group is None else group.figures.get(JUDGED)
     return NO_SEED if excess is None else excess.mean
 
 

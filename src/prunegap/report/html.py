@@ -8,18 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prunegap.artifacts.evaluation import Evaluation, splits_of
+from markupsafe import Markup
+
+from prunegap.artifacts.evaluation import Evaluation, judged_split, splits_of
 from prunegap.artifacts.verdict import Verdict
 from prunegap.pruning.layer_roles import why_dense
 from prunegap.report.findings import CAVEAT, Findings, findings
 from prunegap.report.gallery import Picture, draw_all
 from prunegap.report.grids import Grid, comparison_grid, group_grid, group_quantities
-from prunegap.report.groups import check_one_problem, sparsities_of
+from prunegap.report.groups import check_one_problem, method_groups, sparsities_of
+from prunegap.report.interval_chart import mark_symbol
+from prunegap.report.method_chart import MEANINGS, marks_of, method_chart
 from prunegap.report.pages import templates
 from prunegap.report.seed_mean import plain_percent
 from prunegap.report.summary import ComparisonRow
 from prunegap.report.terms import methods, terms
-from prunegap.report.verdict_text import sparsest
+from prunegap.report.verdict_text import recommendation
 
 if TYPE_CHECKING:
     from prunegap.artifacts.history import History
@@ -33,6 +37,9 @@ class Level:
 
     percent: str
     findings: Findings
+    chart: Markup
+    about_chart: str
+    legend: Sequence[tuple[Markup, str]]
     pictures: Sequence[Picture]
     grids: Sequence[Grid]
     dynamics: Sequence[Picture]
@@ -77,7 +84,7 @@ def write_html(
         first=rows[0],
         caveat=CAVEAT,
         comparisons=[comparison_grid(rows, name) for name in splits_of(evaluations)],
-        answer=sparsest(verdict),
+        answer=recommendation(verdict),
         levels=[_level(rows, evaluations, sparsity, drawn, verdict) for sparsity in sparsities_of(evaluations)],
         terms=terms(evaluations),
         methods=methods(evaluations),
@@ -94,9 +101,15 @@ def _level(
     verdict: Verdict,
 ) -> Level:
     here = [picture for picture in pictures if picture.sparsity == sparsity]
-    splits = splits_of([one for one in evaluations if one.sparsity == sparsity])
+    of_level = [one for one in evaluations if one.sparsity == sparsity]
+    splits, judged = splits_of(of_level), judged_split(of_level)
+    of_methods, percent = method_groups(evaluations, sparsity, judged), plain_percent(sparsity)
+    chart, about = method_chart(of_methods, judged, f"chart-{percent}")
     return Level(
-        percent=plain_percent(sparsity),
+        percent=percent,
+        chart=Markup(chart),  # noqa: S704 - made by ElementTree, which escapes every name
+        about_chart=about,
+        legend=[(Markup(mark_symbol(mark)), MEANINGS[mark]) for mark in marks_of(of_methods)],  # noqa: S704 - constants
         findings=findings(rows, evaluations, sparsity, verdict),
         pictures=[picture for picture in here if picture.kind != "dynamics"],
         grids=[

@@ -119,7 +119,7 @@ def interval_chart(panels: Sequence[Panel], *, title: str, description: str, anc
     root = _root(bottom + FOOT, title, description, anchor)
     if len(panels) > FITTING:
         root.attrib["class"] += " wide"
-    axis = axis_of(_spanned(panels), most_ticks=max(3, 7 - len(panels)))
+    axis = axis_of(_spanned(panels), most_ticks=max(5, 8 - len(panels)))
     width = (100 - GUTTER * (len(panels) - 1)) / len(panels)
     places = [_Place(at * (width + GUTTER), width, axis, top, bottom, many) for at in range(len(panels))]
     for panel, place in zip(panels, places, strict=True):

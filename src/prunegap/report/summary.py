@@ -35,7 +35,8 @@ Figures: TypeAlias = Mapping[str, SeedMean]
 class ComparisonRow:
     """One method at one sparsity over all seeds.
 
-    ``feasible_*`` are None without a train split; ``verdicts``: how many of its models are admissible, and so on.
+    ``feasible_*`` are None without a train split; ``verdicts``: how many of its models are admissible, and so on, on
+    the split ``judged_on`` (empty without a verdict).
     """
 
     dataset: str
@@ -50,6 +51,7 @@ class ComparisonRow:
     seeds: tuple[int, ...]
     feasible_on_train: bool | None
     feasible_seeds: int | None
+    judged_on: str
     verdicts: Mapping[str, int]
     achieved_sparsity: SeedMean
     seconds: SeedMean
@@ -79,10 +81,11 @@ def summarise(evaluations: Iterable[Evaluation], verdict: Verdict | None = None)
             )
         groups.setdefault((one.dataset, one.target, one.group, one.sparsity, one.shown_name), []).append(one)
     judged = {} if verdict is None else {(one.method, one.sparsity, one.seed): one.audit for one in verdict.models}
-    return [_row(runs, judged) for runs in groups.values()]
+    split = "" if verdict is None else verdict.split
+    return [_row(runs, judged, split) for runs in groups.values()]
 
 
-def _row(runs: Sequence[Evaluation], judged: Mapping[tuple[str, float, int], Audit]) -> ComparisonRow:
+def _row(runs: Sequence[Evaluation], judged: Mapping[tuple[str, float, int], Audit], split: str) -> ComparisonRow:
     _check_alike(runs)
     first = runs[0]
     names = dict.fromkeys(name for run in runs for name in run.splits)
@@ -104,6 +107,7 @@ def _row(runs: Sequence[Evaluation], judged: Mapping[tuple[str, float, int], Aud
         seeds=tuple(run.seed for run in runs),
         feasible_on_train=splits["train"]["max_psi"].mean <= first.tolerance if on_train else None,
         feasible_seeds=sum(on_train) if on_train else None,
+        judged_on=split,
         verdicts={word: words.count(word) for word in SHOWN_AS if word in words},
         achieved_sparsity=mean_over_seeds([run.achieved_sparsity for run in runs]),
         seconds=mean_over_seeds([run.seconds for run in runs]),

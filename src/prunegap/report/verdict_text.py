@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from prunegap.artifacts.verdict import ADMISSIBLE, INADMISSIBLE, SHOWN_AS, ModelVerdict, Verdict
+from prunegap.artifacts.verdict import ADMISSIBLE, INADMISSIBLE, SHOWN_AS, UNDECIDABLE, ModelVerdict, Verdict
 from prunegap.report.audit_text import reason, shown
 from prunegap.report.seed_mean import in_points, plain_percent
 
@@ -33,8 +33,7 @@ def verdict_lines(verdict: Verdict) -> Iterator[str]:
 
 def short_verdict(verdict: Verdict) -> Iterator[str]:
     """Yield which model may be used, and a line a method and sparsity."""
-    answer = sparsest(verdict)
-    yield f"{answer[:1].upper()}{answer[1:]}."
+    yield recommendation(verdict)
     for sparsity in dict.fromkeys(one.sparsity for one in verdict.models):
         for method, sentence in method_verdicts(verdict, sparsity):
             yield f"{method} {plain_percent(sparsity)} %: {sentence}"
@@ -66,6 +65,34 @@ def _groups_named(models: Sequence[ModelVerdict], word: str) -> str:
     named = dict.fromkeys(group.name for one in models for group in one.audit.groups if group.finding == finding)
     listed = ", ".join(list(named)[:MOST_NAMED]) + (f" and {len(named) - MOST_NAMED} more" * (len(named) > MOST_NAMED))
     return f"{listed} shown to be above it" if word == INADMISSIBLE else f"{listed} not shown to be within it"
+
+
+def recommendation(verdict: Verdict) -> str:
+    """Return in a sentence or two which model may be used, and why that one or why none."""
+    model, count = best(verdict), len(verdict.models)
+    rule = RULES[verdict.rule].format(count=verdict.models[0].audit.candidates)
+    because = f" ({rule})" if count > 1 else ""
+    if model is not None:
+        words = [one.audit.verdict for one in verdict.models]
+        among = (
+            f"the sparsest of {words.count(ADMISSIBLE)} admissible among {count} models" if count > 1 else "admissible"
+        )
+        return (
+            f"May ship: {model.name}, {among}. On {verdict.split} every group is shown to lose at most "
+            f"{in_points(model.audit.tolerance)} more than the average; accuracy "
+            f"{_percent(model.audit.accuracy_before)} before, {_percent(model.audit.accuracy_after)} after{because}."
+        )
+    open_ = sum(one.audit.verdict == UNDECIDABLE for one in verdict.models)
+    if not open_:
+        return f"No model may ship: each of {count} is shown to hurt a group by more than its tolerance{because}."
+    return (
+        f"No model may ship yet: none of {count} is shown to be admissible, and on {open_} the {verdict.split} "
+        f"examples are too few to say{because}."
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f} %"
 
 
 def sparsest(verdict: Verdict) -> str:

@@ -69,6 +69,7 @@ def evaluate(
             )
             for name, split in data.splits.items()
         },
+        alpha=params.alpha,
         layers=trained_by.pruning.layers,
         outcomes=outcomes,
         classification={

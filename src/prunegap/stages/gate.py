@@ -66,7 +66,7 @@ class GateParams(StageParams):
 @stage
 def gate(params: GateParams, evaluations: tuple[Evaluation, ...]) -> Verdict:
     """Judge for each model whether it may be used: admissible, inadmissible or undecidable."""
-    from prunegap.report.verdict_text import verdict_markdown
+    from prunegap.report.verdict_files import verdict_files
     from prunegap.uncertainty import Rules
 
     if not evaluations:
@@ -92,7 +92,7 @@ def gate(params: GateParams, evaluations: tuple[Evaluation, ...]) -> Verdict:
             judged[place] = audit
     models = [_model(one, judged[place]) for place, one in enumerate(evaluations)]
     verdict = Verdict(split, params.rule, params.accept_undecidable, models)
-    return replace(verdict, files={"verdict.md": verdict_markdown(verdict).encode()})
+    return replace(verdict, files=verdict_files(verdict))
 
 
 def _model(evaluation: Evaluation, audit: Audit) -> ModelVerdict:

@@ -52,14 +52,15 @@ def max_excess_gaps(counts: PairedCounts, alpha: float) -> Bounds:
     """Bound the largest excess gap (max psi) of each set of examples.
 
     Above: the largest of the groups' own upper limits, unadjusted, for that of the truly worst group holds. Below: the
-    largest of the lower limits that hold together.
+    largest of the lower limits that hold together, and 0: weighted by their sizes, excess gaps add up to nothing.
 
     Args:
         counts: shape (..., groups).
         alpha: probability that a bound does not hold.
     """
     own, together = excess_gap_limits(counts, alpha), simultaneous_limits(counts, alpha)
-    return Bounds(*(np.fmax.reduce(one, axis=-1) for one in (counts.excess_gap, together.low, own.high)))
+    value, low, high = (np.fmax.reduce(one, axis=-1) for one in (counts.excess_gap, together.low, own.high))
+    return Bounds(value, np.maximum(low, 0.0), high)
 
 
 def largest_differences(counts: PairedCounts, alpha: float) -> Bounds:
