@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from prunegap.artifacts.evaluation import load_evaluations
+from prunegap.artifacts.verdict import Verdict
 from prunegap.report.groups import write_group_results_csv
 from prunegap.report.summary import summarise, write_comparison_csv
 
@@ -42,6 +43,11 @@ def unrounded(folder: Path) -> dict[str, Row]:
             exact = figures["max_psi"]
             rows[one.shown_name][f"{split}_max_psi"] = repr(100 * exact.mean)
             rows[one.shown_name][f"{split}_max_psi_sd"] = repr(100 * (exact.sd or 0))
+            for name in ("max_psi", "max_psi_by_chance"):
+                for end in ("low", "high"):
+                    limit = getattr(figures[name], end) if name in figures else None
+                    rows[one.shown_name][f"{split}_{name}_{end}"] = "" if limit is None else repr(100 * limit)
+            rows[one.shown_name][f"{split}_max_psi_by_chance"] = repr(100 * figures["max_psi_by_chance"].mean)
     return rows
 
 
@@ -64,7 +70,8 @@ def with_methods(rows: dict[str, Row], name: str, decimals: int) -> str:
 
 
 def listed(methods: list[str]) -> str:
-    return " and ".join(NAMES[method] for method in methods)
+    *first, last = [NAMES[method] for method in methods]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def group_sizes(experiment: str, split: str | None = None) -> list[int]:
@@ -83,13 +90,26 @@ def digits_claims() -> list[str]:
     times = {count: [name for name, row in DIGITS.items() if row["feasible_seeds"] == count] for count in "210"}
     assert sum(map(len, times.values())) == len(DIGITS)
     by_mean = [method for method, row in DIGITS.items() if row["feasible_on_train"] == "yes"]
-    sizes, on_test = group_sizes("digits", "test"), with_methods(DIGITS, "test_max_psi", 2)
+    assert (by_mean, times["1"]) == (["ceag"], [])
+    sizes, chance = group_sizes("digits", "test"), [float(row["test_max_psi_by_chance"]) for row in DIGITS.values()]
+    highest = max(float(row["test_max_psi_by_chance_high"]) for row in DIGITS.values())
+    *first_ones, last = [
+        f"{rounded(row['test_max_psi'], 1)} [{rounded(row['test_max_psi_low'], 1)}, "
+        f"{rounded(row['test_max_psi_high'], 1)}] with {NAMES[method]}"
+        for method, row in DIGITS.items()
+    ]
+    models = sum(int(row["undecidable"]) for row in DIGITS.values())
+    assert models == int(seeds) * len(DIGITS)
     return [
         f"({first['sparsity_percent']} % sparsity, tolerance {first['tolerance_percent']} points, {seeds} seeds,",
-        f"{listed(by_mean)} are feasible on train by the mean over seeds ({listed(times['2'])} with 2 of {seeds} "
-        f"seeds, {listed(times['1'])} with 1), {listed(times['0'])} with no seed",
+        f"{listed(by_mean)} is feasible on train by the mean over seeds, with 2 of {seeds} seeds alone; "
+        f"{listed(times['0'])} with no seed",
         f"max psi on train is {with_methods(DIGITS, 'train_max_psi', 2)}.",
-        f"On test, where a group has {min(sizes)} to {max(sizes)} images, it is {on_test}",
+        f"On test, where a group has {min(sizes)} to {max(sizes)} images, it is, with limits over seeds and images, "
+        f"{', '.join(first_ones)} and {last}",
+        f"groups drawn at random come to {min(chance):.1f} to {max(chance):.1f} points, 95 % of them to at most "
+        f"{highest:.1f}",
+        f"all {models} models are undecidable",
     ]
 
 
@@ -182,7 +202,7 @@ def test_no_figure_is_left_that_has_no_result_behind_it() -> None:
 
 def test_the_files_of_the_digits_come_from_their_evaluations(tmp_path: Path) -> None:
     evaluations = load_evaluations(RESULTS / "digits")
-    write_comparison_csv(summarise(evaluations), tmp_path / "comparison.csv")
+    write_comparison_csv(summarise(evaluations, Verdict.load(RESULTS / "digits")), tmp_path / "comparison.csv")
     write_group_results_csv(evaluations, tmp_path / "group_results.csv")
     for name in ("comparison.csv", "group_results.csv"):
         assert (tmp_path / name).read_bytes() == (RESULTS / "digits" / name).read_bytes()
