@@ -62,7 +62,7 @@ def test_a_tiny_overhead_run_accounts_for_every_step_in_both_ways(tmp_path):
     apart, together = result["processes"], result["one_process"]
     assert result["conditions"].keys() >= CONDITIONS
     assert together.keys() - apart.keys() == {"(the run itself)"}
-    assert len(apart) == 7
+    assert len(apart) == 8
     reading = [name for name in apart if name != "prepare_data"]
     for steps in (apart, together):
         assert all(min(steps[name][part] for part in ("hash", "read")) > 0 for name in reading)

@@ -18,6 +18,7 @@ STEPS = [
     "measure_baseline",
     "prune-sparsity80-seed0",
     *(f"{stage}-sparsity80-seed0-{method}" for stage in ("finetune", "evaluate") for method in METHODS),
+    "gate",
     "compare",
 ]
 

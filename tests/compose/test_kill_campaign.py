@@ -22,6 +22,7 @@ STEPS = [
     "prune-sparsity80-seed0",
     "finetune-sparsity80-seed0-ceag",
     "evaluate-sparsity80-seed0-ceag",
+    "gate",
     "compare",
 ]
 

@@ -25,7 +25,7 @@ def test_a_cached_step_is_a_nested_run_that_says_which_run_did_it(program, tmp_p
         runs = [one for one in View(server.uri, name).runs() if one.data.tags["prunegap.pipeline_run"] == identifier]
         (parent,) = [one for one in runs if one.data.tags["prunegap.stage"] == "pipeline"]
         steps = {one.data.tags["prunegap.step"]: one for one in runs if one is not parent}
-        assert steps.keys() == {*BEFORE, EVALUATE, "compare"}
+        assert steps.keys() == {*BEFORE, EVALUATE, "gate", "compare"}
         assert len(steps) == len(runs) - 1, "each once"
         assert {one.data.tags["mlflow.parentRunId"] for one in steps.values()} == {parent.info.run_id}
         assert {one.info.status for one in runs} == {"FINISHED"}
@@ -36,7 +36,7 @@ def test_a_cached_step_is_a_nested_run_that_says_which_run_did_it(program, tmp_p
     assert not [step for step, one in first.items() if "prunegap.cached_from" in one.data.tags]
 
     done, second = run("second", "evaluate.dataset_name=ten digits")
-    assert set(done) == {"open-run", "plan-cells", EVALUATE, "compare", "close-run"}
+    assert set(done) == {"open-run", "plan-cells", EVALUATE, "gate", "compare", "close-run"}
     cached = {step: one.data.tags["prunegap.cached_from"] for step, one in second.items() if step in BEFORE}
     assert cached == dict.fromkeys(BEFORE, "first")
     assert "prunegap.cached_from" not in second[EVALUATE].data.tags
@@ -56,6 +56,7 @@ def test_a_cached_step_is_a_nested_run_that_says_which_run_did_it(program, tmp_p
     assert {step: one.data.tags.get("prunegap.cached_from") for step, one in third.items()} == {
         **dict.fromkeys(BEFORE, "first"),
         EVALUATE: "second",
+        "gate": "second",
         "compare": None,
     }, "the run that did it, not the one that had it last"
 

@@ -80,6 +80,7 @@ def test_cells_share_what_they_can_and_the_comparison_lists_them_as_a_run_does()
         "prune": 4,
         "finetune": 12,
         "evaluate": 12,
+        "gate": 1,
         "compare": 1,
     }
     evaluations = run["compare"][2]["evaluations"]

@@ -116,10 +116,11 @@ def test_what_can_be_shared_is_one_task_and_everything_is_compared_once(digits):
         "prune": 1,
         "finetune": 1,
         "evaluate": 1,
+        "gate": 1,
         "compare": 1,
     }
     compare = dict(tasks(spec))["compare"]["inputs"]["artifacts"]
-    assert sorted(compare) == ["evaluations", "histories"]
+    assert sorted(compare) == ["evaluations", "histories", "verdict"]
 
 
 def test_the_run_in_mlflow_is_opened_before_the_first_stage(digits):

@@ -25,6 +25,7 @@ HELPERS = {
 }
 SHOWN = {
     "evaluate": {"groups": "system.Markdown", "classification": "system.ClassificationMetrics"},
+    "gate": {"models": "system.Markdown"},
     "compare": {"groups": "system.Markdown", "table": "system.Markdown", "report": "system.HTML"},
 }
 stages = pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)

@@ -38,7 +38,9 @@ def mine(epochs: int = 1):
     ).outputs["sparse_model"]
     tuned = step["finetune"](dataset=data, baseline=measured, sparse_model=pruned, method="nft")
     judged = step["evaluate"](dataset=data, baseline=measured, finetuned_model=tuned.outputs["finetuned_model"])
-    step["compare"](evaluations_1=judged.outputs["evaluation"], histories_1=tuned.outputs["history"], title="mine")
+    one = judged.outputs["evaluation"]
+    verdict = step["gate"](evaluations_1=one, enforce=False).outputs["verdict"]
+    step["compare"](evaluations_1=one, histories_1=tuned.outputs["history"], verdict=verdict, title="mine")
 
 
 local.init(local.DockerRunner(**({"user": user} if user else {})), pipeline_root=outputs)
@@ -49,7 +51,10 @@ for _ in range(20):
     except ImageNotFound:  # kfp looks at every image of the engine, and another one was removed while it did
         pass
 """
-KINDS = {"dataset", "dense_model", "baseline", "sparse_model", "finetuned_model", "evaluation", "history", "comparison"}
+KINDS = {
+    "dataset", "dense_model", "baseline", "sparse_model", "finetuned_model", "evaluation", "history", "verdict",
+    "comparison",
+}  # fmt: skip
 
 
 @pytest.fixture

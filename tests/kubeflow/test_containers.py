@@ -96,6 +96,7 @@ def test_the_smoke_pipeline_runs_every_stage_in_a_container_of_its_own(program, 
         "prune": 2,
         "finetune": 4,
         "evaluate": 4,
+        "gate": 1,
         "compare": 1,
         "close-run": 1,
     }

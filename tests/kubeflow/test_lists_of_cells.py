@@ -129,7 +129,7 @@ def test_what_was_compiled_once_runs_here_with_two_lists_and_finds_two_tables(pr
     assert tables == [[(0.5, "nft", 0), (0.5, "el", 0)], [(0.5, "nft", 0), (0.75, "ceag", 3)]]
     # What the first list made is not made again for the second, though that one is longer in one place.
     new = {"prune-sparsity75-seed3", "finetune-sparsity75-seed3-ceag", "evaluate-sparsity75-seed3-ceag"}
-    assert set(ended.done) == {"open-run", "plan-cells", *new, "compare", "close-run"}
+    assert set(ended.done) == {"open-run", "plan-cells", *new, "gate", "compare", "close-run"}
 
 
 def test_a_bad_list_is_refused_before_anything_runs_here(program, package, tmp_path):

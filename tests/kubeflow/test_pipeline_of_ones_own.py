@@ -79,7 +79,8 @@ def test_the_compiled_pipeline_is_a_step_of_another_which_reads_its_outputs(prog
 @pytest.mark.slow
 def test_compare_takes_single_evaluations_where_there_is_no_loop(tmp_path):
     prepare_data, acquire_dense, measure = map(component, ("prepare_data", "acquire_dense", "measure_baseline"))
-    prune, finetune, evaluate, compare = map(component, ("prune", "finetune", "evaluate", "compare"))
+    prune, finetune, evaluate = map(component, ("prune", "finetune", "evaluate"))
+    gate, compare = map(component, ("gate", "compare"))
 
     def by_hand():
         data = prepare_data(source="digits").outputs["dataset"]
@@ -91,11 +92,13 @@ def test_compare_takes_single_evaluations_where_there_is_no_loop(tmp_path):
         tuned = [finetune(**given, sparse_model=pruned.outputs["sparse_model"], method=name, **SHORT) for name in BOTH]
         judged = [evaluate(**given, finetuned_model=one.outputs["finetuned_model"]) for one in tuned]
         single = {f"evaluations_{number}": one.outputs["evaluation"] for number, one in enumerate(judged, 1)}
-        compare(**single, histories_1=tuned[0].outputs["history"], title="by hand")
+        verdict = gate(**single, enforce=False).outputs["verdict"]
+        compare(**single, histories_1=tuned[0].outputs["history"], verdict=verdict, title="by hand")
         # A loop of one works too, and may be mixed with single ones.
         with dsl.ParallelFor([0]) as threads:
             again = evaluate(**given, finetuned_model=tuned[0].outputs["finetuned_model"], threads=threads)
-        compare(evaluations=dsl.Collected(again.outputs["evaluation"]), evaluations_1=judged[1].outputs["evaluation"])
+        mixed = {"evaluations": dsl.Collected(again.outputs["evaluation"]), "evaluations_1": single["evaluations_2"]}
+        compare(**mixed, verdict=gate(**mixed, enforce=False).outputs["verdict"])
 
     _, said = ran(by_hand, tmp_path)
     both = sorted((tmp_path / "run").glob("by-hand-*/compare*/comparison"))
@@ -105,9 +108,9 @@ def test_compare_takes_single_evaluations_where_there_is_no_loop(tmp_path):
         assert rows(comparison) == [("nft", 0), ("el", 0)]
 
 
-def test_compare_of_nothing_is_refused_in_one_line(program, tmp_path):
-    places = {"artifacts": {"comparison": {"artifacts": [{"uri": str(tmp_path / "c")}]}}, "outputFile": str(tmp_path)}
-    ended = program("prunegap", "kubeflow-task", "compare", json.dumps({"inputs": {}, "outputs": places}))
+def test_a_gate_of_nothing_is_refused_in_one_line(program, tmp_path):
+    places = {"artifacts": {"verdict": {"artifacts": [{"uri": str(tmp_path / "c")}]}}, "outputFile": str(tmp_path)}
+    ended = program("prunegap", "kubeflow-task", "gate", json.dumps({"inputs": {}, "outputs": places}))
     assert ended.code == 1
-    assert "no evaluation to compare; evaluate at least one method first" in ended.last
+    assert "no evaluation to judge; give at least one" in ended.last
     assert not (tmp_path / "c").exists()

@@ -25,6 +25,7 @@ STEPS = {
         for seed in (0, 1)
         for m in ("nft", "ceag")
     ),
+    "gate",
     "compare",
     "close-run",
 }
@@ -106,7 +107,8 @@ def test_an_unchanged_task_is_not_run_again_and_a_changed_one_is_with_what_follo
     again = program(*SMOKE, "--folder", folder, "--cache")
     assert (again.code, again.done) == (0, ["open-run", "plan-cells", "compare", "close-run"]), again.err
     changed = program(*SMOKE, "--folder", folder, "--cache", "--set", "evaluate.dataset_name=ten digits")
-    steps = {step for step in STEPS if step.startswith("evaluate")} | {"compare", "open-run", "plan-cells", "close-run"}
+    steps = {step for step in STEPS if step.startswith("evaluate")}
+    steps |= {"gate", "compare", "open-run", "plan-cells", "close-run"}
     assert (changed.code, set(changed.done)) == (0, steps), changed.err
     assert "ten digits" in changed.out
 

@@ -32,7 +32,7 @@ def comparison(workspace: Path) -> list[dict[str, str]]:
 
 
 def test_every_step_leaves_whole_artifacts_of_its_kinds(finished_grid: Path) -> None:
-    steps = ["prepare_data", "acquire_dense", "measure_baseline", "compare"]
+    steps = ["prepare_data", "acquire_dense", "measure_baseline", "gate", "compare"]
     steps += [f"prune-{cell}" for cell in CELLS]
     steps += [f"{stage}-{cell}-{label}" for stage in ("finetune", "evaluate") for cell in CELLS for label in LABELS]
     assert {path.name for path in (finished_grid / "steps").iterdir()} == set(steps)
@@ -99,13 +99,13 @@ def test_from_finetune_redoes_fine_tuning_and_what_follows_to_the_same_figures(
 ) -> None:
     figures_before, weights_before, before = figures(workspace), weights(workspace), snapshot(workspace)
     ended = program("run", experiment, "--workspace", workspace, "--no-tracking", "--from", "finetune")
-    assert {step.split("-")[0] for step in ended.steps("done")} == {"finetune", "evaluate", "compare"}
+    assert {step.split("-")[0] for step in ended.steps("done")} == {"finetune", "evaluate", "gate", "compare"}
     assert {step.split("-")[0] for step in ended.steps("up to date")} == {
         "prepare_data", "acquire_dense", "measure_baseline", "prune",
     }  # fmt: skip
     assert (figures(workspace), weights(workspace)) == (figures_before, weights_before)
     changed = {path.split("/")[1].split("-")[0] for path, was in before.items() if snapshot(workspace)[path] != was}
-    assert changed == {"finetune", "evaluate", "compare"}
+    assert changed == {"finetune", "evaluate", "gate", "compare"}
 
 
 def test_another_parameter_redoes_its_stage_and_all_that_follows_but_not_the_data(
@@ -116,7 +116,7 @@ def test_another_parameter_redoes_its_stage_and_all_that_follows_but_not_the_dat
         "run", experiment, "--workspace", workspace, "--no-tracking", "--set", "prune.learning_rate=0.02"
     )  # fmt: skip
     assert set(ended.steps("up to date")) == {"prepare_data", "acquire_dense", "measure_baseline"}
-    assert {step.split("-")[0] for step in ended.steps("done")} == {"prune", "finetune", "evaluate", "compare"}
+    assert {step.split("-")[0] for step in ended.steps("done")} == {"prune", "finetune", "evaluate", "gate", "compare"}
     after = weights(workspace)
     changed = {path.split("/")[1].split("-")[0] for path, digest in before.items() if after[path] != digest}
     assert changed == {"prune", "finetune", "evaluate"}
@@ -177,6 +177,7 @@ def test_show_says_what_an_unfinished_or_missing_run_lacks(program: Program, wor
     assert missing.error_lines == ["nowhere: no such workspace; prunegap run EXPERIMENT.yaml makes one"]
 
 
+BY_HAND = [stage for stage in STAGES if stage.name not in {"gate", "compare"}]
 FLAGS = {
     "prepare_data": ["--source", "digits", "--validation-share", 0.1],
     "acquire_dense": ["--epochs", 3, "--learning-rate", 0.05],
@@ -204,7 +205,7 @@ def test_stages_called_one_by_one_by_flags_make_what_the_pipeline_makes(
     program: Program, finished: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "by_hand"
-    for stage in STAGES[:-1]:
+    for stage in BY_HAND:
         ended = program(*made_by_hand(program, folder, stage))
         assert (ended.code, ended.out) == (0, ""), ended
         *said, last = ended.err.splitlines()
@@ -213,7 +214,7 @@ def test_stages_called_one_by_one_by_flags_make_what_the_pipeline_makes(
     steps = {"prune": "prune-sparsity80-seed0"} | {
         name: f"{name}-sparsity80-seed0-ceag" for name in ("finetune", "evaluate")
     }
-    for stage in STAGES[:-1]:
+    for stage in BY_HAND:
         for port in stage.outputs:
             ours = check(place_of(folder, stage, port), port.kind)
             theirs = check(finished / "steps" / steps.get(stage.name, stage.name) / port.name, port.kind)
@@ -222,10 +223,10 @@ def test_stages_called_one_by_one_by_flags_make_what_the_pipeline_makes(
             assert {n: h for n, h in ours.files.items() if n not in with_seconds} == {
                 n: h for n, h in theirs.files.items() if n not in with_seconds
             }
-    words = ["--comparison", folder / "comparison", "--title", "tiny"]
-    ended = program(
-        "compare", "--evaluations", folder / "evaluation", "--histories", folder / "finetune-history", *words
-    )
+    one = ("--evaluations", folder / "evaluation", "--verdict", folder / "verdict")
+    assert program("gate", *one, "--tolerance", 0.9).code == 0
+    words = ["--histories", folder / "finetune-history", "--comparison", folder / "comparison", "--title", "tiny"]
+    ended = program("compare", *one, *words)
     assert (ended.code, ended.err.partition(" in ")[0]) == (0, "compare: done")
     assert check(folder / "comparison", "comparison").files
     assert json.loads((folder / "comparison/evaluations.json").read_text())[0]["method"] == "ceag"

@@ -25,6 +25,7 @@ FIRST_OUTPUT = {
     f"prune-{CELL}": "sparse_model",
     f"finetune-{CELL}-ceag": "finetuned_model",
     f"evaluate-{CELL}-ceag": "evaluation",
+    "gate": "verdict",
     "compare": "comparison",
 }
 ORDER = [
@@ -33,6 +34,7 @@ ORDER = [
     "measure_baseline",
     f"prune-{CELL}",
     *(f"{stage}-{CELL}-{method}" for method in ("nft_es", "ceag") for stage in ("finetune", "evaluate")),
+    "gate",
     "compare",
 ]
 STOPPED = "stopped; the same command goes on where it stood"
@@ -95,6 +97,7 @@ def stopped_in(
         (f"finetune-{CELL}-ceag", 0),
         (f"finetune-{CELL}-ceag", 5),
         (f"evaluate-{CELL}-ceag", 0),
+        ("gate", 0),
         ("compare", 0),
     ],
 )

@@ -53,6 +53,7 @@ STEPS = {
     "own_rule": "finetune-sparsity50-seed0-own_rule",
     "evaluate nft": "evaluate-sparsity50-seed0-nft",
     "evaluate own_rule": "evaluate-sparsity50-seed0-own_rule",
+    "gate": "gate",
     "compare": "compare",
 }
 
@@ -178,7 +179,7 @@ def test_an_own_formulation_edited_redoes_its_method_alone(place: Place):
     place.write_formulation(2)
     said = place.run()
     assert said["own_rule"] == "done again, the code of method own_rule changed"
-    assert set(said) == {"own_rule", "evaluate own_rule", "compare"}
+    assert set(said) == {"own_rule", "evaluate own_rule", "gate", "compare"}
     assert place.run() == {}
 
 

@@ -31,6 +31,7 @@ TASK = "kubeflow-task"
 METRICS = "metrics"
 STEP, TAGS, MADE_FROM = "step", "tags", "made_from"
 MOST_METRICS = 64
+SPLITS, LIMITS = ("train", "validation", "test"), "limits"
 SINGLES = 8
 PLACEHOLDER = re.compile(r"\{\{\$\.inputs\.parameters\['([^']+)'\]\}\}")
 MOUNTS = {"gs://": "/gcs/", "minio://": "/minio/", "s3://": "/s3/"}
@@ -145,14 +146,22 @@ def run_task(stage: Stage[..., Any], task: TaskInput) -> None:
 
 
 def shown_metrics(metrics: Mapping[str, float]) -> dict[str, float]:
-    """Return at most 64 finite metrics: the families with most members (of groups, of layers) are left out first."""
+    """Return at most 64 finite metrics, whole families of them: what is told of a part of the data goes last.
+
+    First those of groups and layers are left out, the largest family first, then limits.
+    """
     finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
-    sizes = Counter(name.partition("/")[0] for name in finite)
-    for family, _ in sizes.most_common():
+    sizes = Counter(map(_family, finite))
+    for family in sorted(sizes, key=lambda one: (one in SPLITS, one == LIMITS, -sizes[one])):
         if len(finite) <= MOST_METRICS:
             break
-        finite = {name: value for name, value in finite.items() if name.partition("/")[0] != family}
+        finite = {name: value for name, value in finite.items() if _family(name) != family}
     return finite
+
+
+def _family(metric: str) -> str:
+    family = metric.partition("/")[0]
+    return LIMITS if family in SPLITS and metric.endswith(("_low", "_high")) else family
 
 
 def _described(uris: Mapping[str, str], metadata: Mapping[str, dict[str, Any]]) -> dict[str, Any]:

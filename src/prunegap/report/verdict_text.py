@@ -55,16 +55,17 @@ def method_verdicts(verdict: Verdict, sparsity: float) -> Iterator[tuple[str, st
             alike = [one for one in those if one.audit.verdict == word]
             if alike:
                 seeds = ", ".join(str(one.seed) for one in alike)
-                why = "" if word == ADMISSIBLE else f": {_groups_named(alike, word)}"
-                parts.append(f"{len(alike)} of {len(those)} models {word} (seed {seeds}){why}")
-        yield method, f"{'; '.join(parts)}, {at}."
+                why = "" if word == ADMISSIBLE else f"; {_groups_named(alike, word)}"
+                parts.append(f"{len(alike)} {word} (seed {seeds}{why})")
+        yield method, f"of {len(those)} models, {at}: {', '.join(parts)}."
 
 
 def _groups_named(models: Sequence[ModelVerdict], word: str) -> str:
     finding = "above" if word == INADMISSIBLE else "open"
     named = dict.fromkeys(group.name for one in models for group in one.audit.groups if group.finding == finding)
     listed = ", ".join(list(named)[:MOST_NAMED]) + (f" and {len(named) - MOST_NAMED} more" * (len(named) > MOST_NAMED))
-    return f"{listed} shown to be above it" if word == INADMISSIBLE else f"{listed} not shown to be within it"
+    shown = "shown to be above" if word == INADMISSIBLE else "not shown to be within"
+    return f"{shown}: {listed}"
 
 
 def recommendation(verdict: Verdict) -> str:
