@@ -64,8 +64,9 @@ def mine():
 Kubeflow does not see that data at a `location` have changed: hand `prepare_data` the output `made_from` of a task
 `look_at_prepare_data` that is never cached, as our pipelines do, or switch its caching off.
 
-`gate` and `compare` take the lists that a loop collects (`evaluations`, `histories`), or without a loop single artifacts
-of each (`evaluations_1`, `histories_1`, ...). `gate` fails unless every model passes; with `enforce=False` it only tells.
+`gate` and `compare` take the lists that a loop collects (`evaluations`, `histories`), or without a loop single
+artifacts of each (`evaluations_1`, `histories_1`, ...). `gate` fails unless every model passes; with `enforce=False` it
+only tells.
 
 Large data need not pass through the object store: mount a volume in `prepare_data` and every step that reads its
 `dataset`, and set the variable `PRUNEGAP_PACKED_DIR` of those steps to a folder on it

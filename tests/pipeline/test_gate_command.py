@@ -55,7 +55,7 @@ def test_a_verdict_is_written_for_people_and_for_ci_and_bound_to_what_it_rests_o
     manifest = json.loads((evaluation / "manifest.json").read_text())
     assert made_from["finetuned_model"] == manifest["identity"]["inputs"]["finetuned_model"]
     failed = [
-        case.get("name")
+        case.attrib["name"]
         for case in parse(folder / "verdict.junit.xml").iter("testcase")
         if case.find("failure") is not None
     ]
@@ -156,7 +156,7 @@ def test_an_admitted_model_gets_an_alias_in_mlflow_and_no_other_does(
         assert (admitted.code, f"is version 1 of {name} in MLflow, with the alias shipped" in admitted.out) == (0, True)
     version = client.get_model_version_by_alias(name, "shipped")
     digest = json.loads((tmp_path / "verdict/verdict.json").read_text())["models"][0]["made_from"]["finetuned_model"]
-    assert client.get_logged_model(version.source.removeprefix("models:/")).tags["prunegap.digest"] == digest
+    assert client.get_logged_model(str(version.source).removeprefix("models:/")).tags["prunegap.digest"] == digest
     assert version.tags["prunegap.verdict"] == "admissible"
 
 

@@ -1,6 +1,6 @@
 """``prunegap.audit``: an audit in Python, from whatever holds predictions in memory."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ def audit_arrays(
     *,
     before: ArrayLike,
     after: ArrayLike,
-    groups: Mapping[str, Sequence[Any]],
+    groups: Mapping[str, ArrayLike],
     tolerance: float,
     label: ArrayLike | None = None,
     **rules: Any,  # noqa: ANN401 - what Rules takes
