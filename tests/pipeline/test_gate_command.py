@@ -43,6 +43,22 @@ def test_the_exit_status_is_the_verdict(program: Program, workspace: Path, evalu
     assert "chosen among" not in program("gate", evaluation, "--tolerance", 0.9, "--candidates", 1).out
 
 
+def test_a_sweep_by_fixed_sequence_takes_the_whole_run_and_pays_for_its_sequences_alone(
+    program: Program, finished_grid: Path, tmp_path: Path
+) -> None:
+    ended = program("gate", finished_grid, "--rule", "fixed_sequence", "--tolerance", 2)
+    assert ended.code == 0, ended.err
+    told = json.loads((tmp_path / "verdict/verdict.json").read_text())
+    assert (len(told["models"]), {one["audit"]["candidates"] for one in told["models"]}) == (20, {10})
+    assert "sparsest admissible model: " in ended.out
+    assert " 95 % seed " in ended.out.splitlines()[-2]
+    one = finished_grid / "steps/evaluate-sparsity80-seed0-ceag/evaluation"
+    ended = program("gate", one, "--rule", "fixed_sequence", "--tolerance", 0.9)
+    assert (ended.code, "the run has 20 models and 1 would be tested; name the run" in ended.err) == (2, True)
+    told = json.loads((finished_grid / "steps/gate/verdict/verdict.json").read_text())
+    assert {one["audit"]["candidates"] for one in told["models"]} == {20}
+
+
 def test_a_verdict_is_written_for_people_and_for_ci_and_bound_to_what_it_rests_on(
     program: Program, workspace: Path, evaluation: Path, tmp_path: Path
 ) -> None:

@@ -56,7 +56,7 @@ def gate_command() -> click.Command:
             if not paths:
                 raise UserError("nothing to judge: name the folder of a run or of an evaluation")
             require_unchanged(paths, list(map(Path, against)))
-            values["candidates"] = values["candidates"] or candidates_of(paths)
+            values["candidates"] = values["candidates"] or candidates_of(paths, values["rule"])
             enforced = values["enforce"] is not False
             folder = Path(values["verdict"] or "verdict")
             carry_out(**values | {"evaluations": tuple(map(str, paths)), "verdict": str(folder), "enforce": False})
@@ -89,11 +89,22 @@ def evaluations_in(result: Path) -> Iterator[Path]:
     yield from those
 
 
-def candidates_of(evaluations: Sequence[Path]) -> int:
-    """Return how many models there are to choose among: of a run all count, also those that are not judged."""
+def candidates_of(evaluations: Sequence[Path], rule: str | None) -> int | None:
+    """Return how many models there are to choose among where that is more than are judged: of a run all count.
+
+    Raises:
+        UserError: a sequence of models of which some would not be tested.
+    """
     around = {path.absolute().parents[1] for path in evaluations}
     in_runs = sum(len(list(steps.glob("*/evaluation"))) for steps in around if steps.name == STEPS)
-    return max(len(evaluations), in_runs)
+    if in_runs <= len(evaluations):
+        return None
+    if rule == "fixed_sequence":
+        raise UserError(
+            f"--rule {rule}: the run has {in_runs} models and {len(evaluations)} would be tested; name the run, so "
+            "that none of a sequence is left out"
+        )
+    return in_runs
 
 
 def require_unchanged(evaluations: Sequence[Path], against: Sequence[Path]) -> None:
