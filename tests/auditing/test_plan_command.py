@@ -7,7 +7,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from scipy.stats import norm
+import torch
+from scipy.stats import binomtest, norm
+
+from prunegap.artifacts.baseline import Baseline
+from prunegap.artifacts.identity import Identity
+from prunegap.artifacts.manifest import seal
+from prunegap.gaps import Outcomes
 
 
 def plan(*words: object) -> SimpleNamespace:
@@ -46,6 +52,38 @@ def test_a_dataset_artifact_says_the_sizes_itself(tmp_path: Path) -> None:
     assert (len(sizes), sum(sizes)) == (10, 360)
     ended = plan("plan", "--dataset", tmp_path / "dataset", "--split", "tset", "--churn", "0.1", "--tolerance", "0.1")
     assert (ended.code, "has no such part; did you mean 'test'?" in ended.err) == (1, True)
+
+
+def baseline(folder: Path, wrong: list[int], data: str = "d") -> Path:
+    """A baseline of 200 test examples of which some are wrong."""
+    right = torch.ones(200, dtype=torch.bool)
+    right[wrong] = False
+    staging = folder.with_name(f"{folder.name}-made")
+    staging.mkdir()
+    Baseline({"test": Outcomes(right.long(), torch.zeros(200), right)}, {}).save(staging)
+    seal(staging, folder, kind="baseline", identity=Identity(inputs={"dataset": data}), made_on={})
+    return folder
+
+
+def test_two_dense_models_say_the_churn_themselves(tmp_path: Path) -> None:
+    first, second = baseline(tmp_path / "a", [0, 1, 2, 3]), baseline(tmp_path / "b", [2, 3, 4, 5, 6, 7])
+    usual = ("plan", "--groups", "100,100", "--tolerance", "0.1", "--baseline", first)
+    ended = plan(*usual, "--baseline", second)
+    limits = binomtest(6, 200).proportion_ci(0.95, method="exact")
+    assert ended.lines[0] == (
+        f"churn between the two dense models: 3 % ({100 * limits.low:.2f} to {100 * limits.high:.2f} % with 95 %)"
+    )
+    assert ended.lines[1:] == plan("plan", "--groups", "100,100", "--tolerance", "0.1", "--churn", "0.03").lines
+    other = baseline(tmp_path / "c", [0], data="e")
+    for words, said in (
+        (usual, "say the churn with --churn, or name the baselines of two dense models"),
+        ((*usual, "--baseline", second, "--churn", "0.1"), "say the churn with --churn, or name the baselines"),
+        ((*usual, "--baseline", other), "are of different data; give those of one data set"),
+        ((*usual, "--baseline", first), "agree on every example of test; are they of different seeds?"),
+        ((*usual, "--baseline", second, "--split", "tets"), "the baselines have no such part; did you mean 'test'?"),
+    ):
+        ended = plan(*words)
+        assert (ended.code, said in ended.err) == (1, True), ended.err
 
 
 @pytest.mark.parametrize(

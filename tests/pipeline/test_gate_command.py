@@ -43,6 +43,17 @@ def test_the_exit_status_is_the_verdict(program: Program, workspace: Path, evalu
     assert "chosen among" not in program("gate", evaluation, "--tolerance", 0.9, "--candidates", 1).out
 
 
+def test_models_of_an_earlier_list_of_methods_are_not_judged(program: Program, workspace: Path, tmp_path: Path) -> None:
+    note = json.loads((workspace / "experiment.json").read_text())
+    note["methods"] = [one for one in note["methods"] if one["method"] == "ceag"]
+    (workspace / "experiment.json").unlink()
+    (workspace / "experiment.json").write_text(json.dumps(note))
+    ended = program("gate", workspace, "--tolerance", 2)
+    assert ended.code == 0, ended.err
+    told = json.loads((tmp_path / "verdict/verdict.json").read_text())
+    assert [(one["name"], one["audit"]["candidates"]) for one in told["models"]] == [("ceag 80 % seed 0", 1)]
+
+
 def test_a_sweep_by_fixed_sequence_takes_the_whole_run_and_pays_for_its_sequences_alone(
     program: Program, finished_grid: Path, tmp_path: Path
 ) -> None:

@@ -21,11 +21,13 @@ def compute() -> Any:  # noqa: ANN401 - a module whose functions are made when i
 
 
 def read_table(path: Path) -> Table:
-    """Read a ``.csv`` file (UTF-8, with a header; every value stays text) or a ``.parquet`` file.
+    """Read a ``.csv`` file (UTF-8, with a header; every value stays text), a ``.parquet`` file, or a table of MLflow.
 
     Raises:
         UserError: another suffix, or a file that is not what its suffix says.
     """
+    if path.suffix.lower() == ".json":
+        return _read_mlflow_table(path)
     return parquet_table(path) if is_parquet(path) else _read_csv(path)
 
 
@@ -50,6 +52,24 @@ def column(table: Table, name: str, path: Path) -> Column:
     if pa.types.is_boolean(values.type):
         values = values.cast(pa.int8())
     return pc.fill_null(pc.utf8_trim_whitespace(values.cast(pa.string())), "")
+
+
+def _read_mlflow_table(path: Path) -> Table:
+    """Read what ``mlflow.log_table`` writes: ``{"columns": [names], "data": [rows]}``."""
+    import json
+
+    import pyarrow as pa
+
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        names, rows = raw["columns"], raw["data"]
+        texts = [["" if value is None else str(value) for value in each] for each in zip(*rows, strict=True)]
+        if len(texts) != len(names) and rows:
+            raise ValueError(f"{len(names)} columns, rows of {len(texts)} values")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: not a table as mlflow.log_table writes it ({' '.join(str(error).split())})") from None
+    named = column_names(names, path)
+    return pa.table(dict(zip(named, texts or [[] for _ in named], strict=True)))
 
 
 def _read_csv(path: Path) -> Table:

@@ -66,12 +66,12 @@ def audit_command(
 ) -> None:
     """Judge any model by what it does to each group, from the predictions of two models in a CSV or Parquet file.
 
-    The file is a path or an s3:// address. Pruned, quantised, distilled or a new release; of any framework, on any
-    data. Exit status: 0 admissible (every group is shown to be within the tolerance), 1 inadmissible, 3 undecidable
-    (0 with --accept-undecidable), 2 a wrong call.
+    The file is a path, an s3:// address, or a table of an MLflow run, runs:/RUN_ID/table.json. Pruned, quantised,
+    distilled or a new release; of any framework, on any data. Exit status: 0 admissible (every group is shown to be
+    within the tolerance), 1 inadmissible, 3 undecidable (0 with --accept-undecidable), 2 a wrong call.
     """
     from prunegap.auditing import Rules, audit, read_predictions
-    from prunegap.remote.location import default_cache_dir, file_at
+    from prunegap.remote.location import default_cache_dir
     from prunegap.report.written import check_places
 
     wanted = {"--json": json_file, "--html": html_file, "--sarif": sarif_file, "--junit": junit_file}
@@ -81,12 +81,12 @@ def audit_command(
         check_places(places, {name: Path(one) for name, one in tables.items() if one and "://" not in one})
         cache = default_cache_dir()
         read = read_predictions(
-            file_at(predictions, cache),
+            _table_at(predictions, cache),
             label=label,
             before=before,
             after=after,
             groups=groups,
-            other=file_at(other, cache) if other else None,
+            other=_table_at(other, cache) if other else None,
             identifier=identifier,
         )
         groupings = [(one,) for one in groups] if each_group else [groups]
@@ -104,6 +104,13 @@ def audit_command(
         click.echo("\n".join(f"error: {line}" for line in str(error).splitlines()), err=True)
         sys.exit(WRONG_CALL)
     _show(judged, accept_undecidable)
+
+
+def _table_at(location: str, cache: Path) -> Path:
+    from prunegap.remote.location import file_at
+    from prunegap.tracking.run_file import is_run_file, run_file
+
+    return run_file(location) if is_run_file(location) else file_at(location, cache)
 
 
 def _write(

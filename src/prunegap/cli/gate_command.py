@@ -13,10 +13,12 @@ import click
 from prunegap.artifacts.manifest import MANIFEST, Manifest, check, digests_of, kind_at, manifest_at
 from prunegap.artifacts.verdict import ModelVerdict, Verdict
 from prunegap.cli.audit_command import EXIT, WRONG_CALL
+from prunegap.cli.experiment_file import read_experiment
 from prunegap.cli.stage_command import stage_command
 from prunegap.errors import NotAdmittedError, UserError
 from prunegap.local import STEPS
 from prunegap.stages.gate import gate
+from prunegap.tracking.overview import EXPERIMENT
 
 MODEL = "finetuned_model"
 TEXT = """Judge whether models may be used, by what they do to each group, and exit as that says.
@@ -75,7 +77,7 @@ def gate_command() -> click.Command:
 
 
 def evaluations_in(result: Path) -> Iterator[Path]:
-    """Yield the folder of an evaluation, or those of a run's.
+    """Yield the folder of an evaluation, or those of a run: of its experiment's cells, not of earlier ones.
 
     Raises:
         UserError: neither.
@@ -83,7 +85,10 @@ def evaluations_in(result: Path) -> Iterator[Path]:
     if (result / MANIFEST).is_file():
         yield result
         return
-    those = sorted((result / STEPS).glob("*/evaluation"))
+    those, note = sorted((result / STEPS).glob("*/evaluation")), result / EXPERIMENT
+    if note.is_file():
+        cells = [result / STEPS / cell.evaluate_step / "evaluation" for cell in read_experiment(note).cells]
+        those = [path for path in cells if path in those]
     if not those:
         raise UserError(f"{result}: neither a run with evaluations nor an evaluation; prunegap run makes them")
     yield from those
@@ -96,7 +101,7 @@ def candidates_of(evaluations: Sequence[Path], rule: str | None) -> int | None:
         UserError: a sequence of models of which some would not be tested.
     """
     around = {path.absolute().parents[1] for path in evaluations}
-    in_runs = sum(len(list(steps.glob("*/evaluation"))) for steps in around if steps.name == STEPS)
+    in_runs = sum(len(list(evaluations_in(steps.parent))) for steps in around if steps.name == STEPS)
     if in_runs <= len(evaluations):
         return None
     if rule == "fixed_sequence":
