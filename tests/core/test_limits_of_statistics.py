@@ -16,6 +16,7 @@ from prunegap.uncertainty import (
     share_limits,
     simultaneous_limits,
 )
+from prunegap.uncertainty.paired_limits import lower_limit, upper_limit
 
 SIZES = [40, 300, 0, 1000]
 LOST, GAINED, RIGHT = [5, 20, 0, 30], [1, 25, 0, 10], [35, 240, 0, 800]
@@ -74,6 +75,13 @@ def test_limits_of_gaps_are_those_of_the_counts() -> None:
     floor, _ = noise_floors(COUNTS)
     by_chance = overall["max_psi_by_chance"]
     assert (by_chance.value, by_chance.low, by_chance.high) == pytest.approx((floor.mean, None, floor.high))
+
+
+def test_limits_of_gaps_hold_together_at_the_level_of_independent_groups() -> None:
+    """Three groups have examples, so that each misses a side with half of 1 - .9 ** (1 / 3)."""
+    limits, level = gap_limits(COUNTS, 0.1), (1 - 0.9 ** (1 / 3)) / 2
+    np.testing.assert_allclose(limits.high, upper_limit(COUNTS, level))
+    np.testing.assert_allclose(limits.low, lower_limit(COUNTS, level))
 
 
 def test_limits_of_large_shares_are_wilsons_and_of_small_ones_inside_clopper_and_pearsons() -> None:

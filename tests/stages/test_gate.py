@@ -129,6 +129,8 @@ def test_small_groups_are_merged_or_left_out_by_name_and_the_verdict_says_so() -
         ("a", 3000, 60, 60), ("b", 3000, 60, 60), ("(others)", 50, 1, 0),
     }  # fmt: skip
     assert found.notes == ("2 groups of fewer than 100 examples are judged as one, (others): c, d",)
+    none = gate(GateParams(merge_below=100), (evaluation({**sizes, "e": (0, 0, 0)}),)).models[0].audit
+    assert {(one.name, one.examples) for one in none.groups if one.finding == "open"} == {("(others)", 50), ("e", 0)}
     left = gate(GateParams(leave_out=("c", "d")), (evaluation(sizes),)).models[0].audit
     assert (left.verdict, left.examples) == ("admissible", 6000)
     assert left.notes == ("the group c (20 examples) is left out", "the group d (30 examples) is left out")
