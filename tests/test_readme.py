@@ -79,7 +79,8 @@ def test_every_prunegap_command_runs_as_written(clone: Path) -> None:
     assert len(wanted) >= 6
     for command in wanted:
         done = run(quickly(command), clone)
-        assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        verdicts = {0, 1, 3} if command.startswith("prunegap gate") else {0}
+        assert done.returncode in verdicts, f"{command}\n{done.stdout}\n{done.stderr}"
     assert (clone / "runs/digits/steps/compare/comparison/comparison.html").exists()
 
 

@@ -97,8 +97,9 @@ def test_compare_takes_single_evaluations_where_there_is_no_loop(tmp_path):
         # A loop of one works too, and may be mixed with single ones.
         with dsl.ParallelFor([0]) as threads:
             again = evaluate(**given, finetuned_model=tuned[0].outputs["finetuned_model"], threads=threads)
-        mixed = {"evaluations": dsl.Collected(again.outputs["evaluation"]), "evaluations_1": single["evaluations_2"]}
-        compare(**mixed, verdict=gate(**mixed, enforce=False).outputs["verdict"])
+        looped, other = again.outputs["evaluation"], single["evaluations_2"]
+        verdict = gate(evaluations=dsl.Collected(looped), evaluations_1=other, enforce=False).outputs["verdict"]
+        compare(evaluations=dsl.Collected(looped), evaluations_1=other, verdict=verdict)
 
     _, said = ran(by_hand, tmp_path)
     both = sorted((tmp_path / "run").glob("by-hand-*/compare*/comparison"))

@@ -185,7 +185,7 @@ def processor_seconds(running: Running) -> float:
     """Seconds of a processor's time that a process has used, whatever else the machine does."""
     try:
         fields = Path(f"/proc/{running.process.pid}/stat").read_text().rpartition(")")[2].split()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # it may end before the file is opened, or after
         return math.inf
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
