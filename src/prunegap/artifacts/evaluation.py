@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from prunegap.artifacts.kind import Artifact
-from prunegap.artifacts.manifest import MANIFEST, digests_of, read_manifest, write_json
+from prunegap.artifacts.manifest import MANIFEST, read_manifest, write_json
 from prunegap.errors import UserError
 from prunegap.estimate import Estimate, Quantity
 
@@ -151,8 +151,10 @@ class Evaluation(
         from prunegap.artifacts.baseline import load_outcomes
 
         raw = json.loads((folder / EVALUATION).read_text())
-        sealed = (folder / MANIFEST).is_file()
-        made_from = digests_of(read_manifest(folder, cls.kind)) if sealed else {}
+        made_from: dict[str, str] = {}
+        if (folder / MANIFEST).is_file():
+            manifest = read_manifest(folder, cls.kind)
+            made_from = {cls.kind: manifest.digest, **manifest.identity.behind}
         return cls(**_fields(raw), outcomes=load_outcomes(folder), made_from=made_from)
 
     def metrics(self) -> Iterator[tuple[int, Mapping[str, float]]]:

@@ -31,6 +31,12 @@ class Identity:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
     @property
+    def behind(self) -> dict[str, str]:
+        """Digest of every input, and one of all code, by name."""
+        code = hashlib.sha256(json.dumps(dict(self.code), sort_keys=True).encode()).hexdigest()
+        return {**self.inputs, "code": code}
+
+    @property
     def not_looked_at(self) -> Sequence[str]:
         """Names of what lies outside and cannot be looked at now."""
         return [name for name, digest in self.outside.items() if digest == UNKNOWN]

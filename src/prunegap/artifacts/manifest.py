@@ -54,12 +54,6 @@ class Manifest:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-def digests_of(manifest: Manifest) -> dict[str, str]:
-    """Return the digest of an artifact, of what it was made from and of the code that made it, by name."""
-    code = hashlib.sha256(json.dumps(dict(manifest.identity.code), sort_keys=True).encode()).hexdigest()
-    return {manifest.kind: manifest.digest, **manifest.identity.inputs, "code": code}
-
-
 def seal(
     staging: Path,
     target: Path,

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from prunegap.artifacts.manifest import MANIFEST, Manifest, check, digests_of, kind_at, manifest_at
+from prunegap.artifacts.manifest import MANIFEST, Manifest, check, kind_at, manifest_at
 from prunegap.artifacts.verdict import ModelVerdict, Verdict
 from prunegap.cli.audit_command import EXIT, WRONG_CALL
 from prunegap.cli.experiment_file import read_experiment
@@ -125,7 +125,8 @@ def require_unchanged(evaluations: Sequence[Path], against: Sequence[Path]) -> N
     named = {path: check(path, kind_at(path) or MODEL) for path in against}
     checked: dict[Path, Manifest] = {}
     for path in evaluations:
-        digests = digests_of(check(path, "evaluation"))
+        evaluation = check(path, "evaluation")
+        digests = {evaluation.kind: evaluation.digest, **evaluation.identity.behind}
         for other, manifest in named.items():
             if digests.get(manifest.kind) != manifest.digest:
                 raise UserError(f"{other}: {path} is not about this {manifest.kind}; give the one that was evaluated")

@@ -19,7 +19,6 @@ from prunegap.gaps import limits
 from prunegap.gaps.outcomes import Pair, largest, spread
 from prunegap.gaps.statistic import GroupStatistic, OverallStatistic
 from prunegap.shapes import GroupFloats, Scalar
-from prunegap.uncertainty import NoiseFloor
 
 
 def _gap(pair: Pair) -> GroupFloats:
@@ -38,8 +37,19 @@ def _excessive_loss(pair: Pair) -> GroupFloats:
     return pair.after.group_loss - pair.before.group_loss
 
 
-def _mean(floor: NoiseFloor) -> Scalar:
-    return torch.tensor(floor.mean, dtype=torch.float64)
+def _by_chance(name: str, title: str, floor: int, description: str) -> OverallStatistic:
+    """Return the noise floor of a largest value: the mean of the draws, and what 95 % of them are at most."""
+    return OverallStatistic(
+        f"{name}_by_chance",
+        "fraction",
+        description,
+        title=f"{title} by chance",
+        difference=True,
+        places=("tracking",),
+        of=lambda pair: torch.tensor(pair.noise_floors[floor].mean, dtype=torch.float64),
+        limits=lambda pair, _: (None, pair.noise_floors[floor].high),
+        hold="draws",
+    )
 
 
 GROUP_STATISTICS = (
@@ -193,29 +203,14 @@ OVERALL_STATISTICS = (
         limits=limits.of_psi_pw,
         hold="each bound alone",
     ),
-    OverallStatistic(
-        "max_psi_by_chance",
-        "fraction",
+    _by_chance(
+        "max_psi",
+        "max psi",
+        0,
         "What max psi comes to where groups of the same sizes are drawn at random, on average and for 95 % of the "
         "draws: its noise floor.",
-        title="max psi by chance",
-        difference=True,
-        places=("tracking",),
-        of=lambda pair: _mean(pair.noise_floors[0]),
-        limits=lambda pair, _: (None, pair.noise_floors[0].high),
-        hold="draws",
     ),
-    OverallStatistic(
-        "psi_pw_by_chance",
-        "fraction",
-        "Likewise what Psi_PW comes to.",
-        title="Psi_PW by chance",
-        difference=True,
-        places=("tracking",),
-        of=lambda pair: _mean(pair.noise_floors[1]),
-        limits=lambda pair, _: (None, pair.noise_floors[1].high),
-        hold="draws",
-    ),
+    _by_chance("psi_pw", "Psi_PW", 1, "Likewise what Psi_PW comes to."),
     OverallStatistic(
         "churn",
         "fraction",
