@@ -58,6 +58,28 @@ def test_mlflow_answers_reports_healthy_and_refuses_unknown_hosts(start, lock, u
     assert server.wait()["StatusCode"] in (0, 143)
 
 
+HOLD_UP = """
+import os, pathlib, signal, time
+lines = {file.parent.name: file.read_bytes() for file in pathlib.Path("/proc").glob("[0-9]*/cmdline")}
+workers = [int(process) for process, line in lines.items() if b"spawn_main(" in line and int(process) != os.getpid()]
+for worker in workers:
+    os.kill(worker, signal.SIGSTOP)
+time.sleep(12)
+for worker in workers:
+    os.kill(worker, signal.SIGCONT)
+print(len(workers))
+"""
+
+
+def test_a_worker_of_mlflow_that_is_held_up_is_waited_for_and_not_killed(start, lock, until):
+    server = start(lock.reference("mlflow"), environment={"MLFLOW_WORKERS": "2"})
+    until(lambda: health(server) == "healthy", lambda: runs(server), server.logs)
+    assert server.exec_run(["python", "-c", HOLD_UP]) == (0, b"2\n")
+    asked = server.exec_run(["python", "/opt/healthy.py"])
+    assert asked == (0, b""), asked.output.decode()
+    assert b"died" not in server.logs()
+
+
 def test_mlflow_speaks_postgresql_and_s3_and_has_no_torch(run, lock):
     imports = "import importlib.util as u, psycopg, boto3, sqlalchemy.dialects.postgresql.psycopg"
     script = f"{imports}; print(u.find_spec('torch'))"
