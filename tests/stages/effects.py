@@ -113,6 +113,19 @@ PREPARE_DATA: Effects = {
     "validation_share": (Pair(0.0, 0.3, ("rows",)), Pair(0.2, 0.3, ("rows",))),
     "split_seed": (Pair(0, 1, ("rows",), {"split": "random"}), Pair(0, 1, ("rows",), {"validation_share": 0.3})),
     "salt": (Pair("", "pepper", ("rows",), {"split": "content_hash"}),),
+    "split_by": (
+        Pair("", "sex", ("rows",), {"split": "content_hash", "group_by": ("kind",), "repeats": "keep"}),
+        Pair("", "sex", ("rows",), {"split": "random", "group_by": ("kind",), "repeats": "keep"}),
+        Pair("", "sex", ("refused",), {"split": "given"}),
+    ),
+    "repeats": (
+        Pair(
+            "drop",
+            "keep",
+            ("rows", "left out"),
+            {"split": "random", "split_by": "sex", "group_by": ("kind",), "test_share": 0.5},
+        ),
+    ),
     "channel_mean": (Pair((), (0.5, 0.4, 0.3), ("normalisation",)),),
     "channel_std": (Pair((), (0.5, 0.4, 0.3), ("normalisation",)),),
     "on_bad_rows": (Pair("fail", "skip", ("refused", "left out"), {"location": "{here}/broken.csv"}),),

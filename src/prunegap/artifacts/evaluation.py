@@ -18,14 +18,17 @@ from prunegap.errors import UserError
 from prunegap.estimate import Estimate, Quantity
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from prunegap.gaps import Classification, Measures, Outcomes
     from prunegap.uncertainty import Tally
 
 EVALUATION = "evaluation.json"
 EVALUATIONS = "evaluations.json"
 CLASSIFICATION = "classification.json"
-TRAIN, TEST = "train", "test"
-NOT_FIGURES = {"outcomes", "table", "classification", "made_from"}
+MEMBERS = "group_of_example.safetensors"
+USUAL = TRAIN, _, TEST = "train", "validation", "test"
+NOT_FIGURES = {"outcomes", "members", "table", "classification", "made_from"}
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,7 @@ class Evaluation(
         alpha: probability that limits miss.
         layers: names of the model's layers by what pruning made of them (:mod:`prunegap.pruning.layer_roles`).
         outcomes: what the model does with each example, by split (on the CPU).
+        members: number of the group of each example, by split; none in an evaluation of an earlier version.
         table: the groups of every split, as Markdown; not read back.
         classification: which classes the model confuses, by split; not read back.
         made_from: digests of what it was made from, and its own, by name, once it lies sealed on disk.
@@ -125,6 +129,7 @@ class Evaluation(
     alpha: float = 0.05
     layers: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
     outcomes: Mapping[str, Outcomes] = field(default_factory=dict[str, "Outcomes"], repr=False, compare=False)
+    members: Mapping[str, Tensor] = field(default_factory=dict[str, "Tensor"], repr=False, compare=False)
     table: str = field(default="", repr=False, compare=False)
     classification: Mapping[str, Classification] = field(
         default_factory=dict[str, "Classification"], repr=False, compare=False
@@ -139,9 +144,12 @@ class Evaluation(
     def save(self, folder: Path) -> None:
         """Write the figures, the outcomes a split, and the table."""
         from prunegap.artifacts.baseline import save_outcomes
+        from prunegap.training.tensor_files import write_tensors
 
         write_json(folder / EVALUATION, plain(self))
         save_outcomes(folder, self.outcomes)
+        if self.members:
+            write_tensors(folder / MEMBERS, self.members)
         (folder / "groups.md").write_text(self.table, encoding="utf-8")
         write_json(folder / CLASSIFICATION, {name: asdict(one) for name, one in self.classification.items()})
 
@@ -149,13 +157,15 @@ class Evaluation(
     def load(cls, folder: Path) -> Self:
         """Read what :meth:`save` wrote."""
         from prunegap.artifacts.baseline import load_outcomes
+        from prunegap.training.tensor_files import read_tensors
 
         raw = json.loads((folder / EVALUATION).read_text())
         made_from: dict[str, str] = {}
         if (folder / MANIFEST).is_file():
             manifest = read_manifest(folder, cls.kind)
             made_from = {cls.kind: manifest.digest, **manifest.identity.behind}
-        return cls(**_fields(raw), outcomes=load_outcomes(folder), made_from=made_from)
+        members = read_tensors(folder / MEMBERS)[0] if (folder / MEMBERS).is_file() else {}
+        return cls(**_fields(raw), outcomes=load_outcomes(folder), members=members, made_from=made_from)
 
     def metrics(self) -> Iterator[tuple[int, Mapping[str, float]]]:
         """Yield the figures of every split, and of every group that has an estimate."""
@@ -166,9 +176,8 @@ class Evaluation(
 
 def splits_of(evaluations: Sequence[Evaluation]) -> list[str]:
     """Return the splits that were evaluated: train, validation, test, then any other."""
-    present = dict.fromkeys(name for one in evaluations for name in one.splits)
-    usual = [name for name in (TRAIN, "validation", TEST) if name in present]
-    return usual + [name for name in present if name not in usual]
+    present = {name: None for one in evaluations for name in one.splits}
+    return sorted(present, key=lambda name: USUAL.index(name) if name in USUAL else len(USUAL))
 
 
 def judged_split(evaluations: Sequence[Evaluation]) -> str:
@@ -202,7 +211,7 @@ def load_evaluations(folder: Path) -> list[Evaluation]:
 
 def plain(evaluation: Evaluation) -> dict[str, Any]:
     """Return an evaluation as JSON values; limits that an estimate does not have are left out."""
-    fields = asdict(replace(evaluation, outcomes={}, classification={}))
+    fields = asdict(replace(evaluation, outcomes={}, members={}, classification={}))
     raw = {name: value for name, value in fields.items() if name not in NOT_FIGURES}
     for split in raw["splits"].values():
         split["overall"] = _without_blanks(split["overall"])

@@ -17,6 +17,7 @@ import click
 from rich.console import Console
 
 from prunegap import __version__
+from prunegap.artifacts.comparison import load_differences
 from prunegap.artifacts.evaluation import load_evaluations
 from prunegap.artifacts.manifest import check, write_json
 from prunegap.artifacts.verdict import Verdict
@@ -194,12 +195,13 @@ def cautions(workspace: Path) -> Iterator[str]:
 
 def show_comparison(comparison: Path) -> None:
     """Print the tables of a comparison artifact."""
+    from prunegap.report.differences import difference_sentence
     from prunegap.report.tables import comparison_table, group_table
     from prunegap.report.verdict_text import short_verdict
 
     check(comparison, "comparison")
     evaluations, verdict = load_evaluations(comparison), Verdict.load(comparison)
-    rows = summarise(evaluations, verdict)
+    rows, beside = summarise(evaluations, verdict), load_differences(comparison)
     console = Console(width=None if sys.stdout.isatty() else 100)
     for line in short_verdict(verdict):
         console.print(line, markup=False, highlight=False)
@@ -207,7 +209,10 @@ def show_comparison(comparison: Path) -> None:
     for split in ("train", "test"):
         console.print(comparison_table(rows, split))
     for level in dict.fromkeys(row.sparsity for row in rows):
-        console.print(group_table(evaluations, level, "test"))
+        console.print(group_table(evaluations, level, "test", verdict))
+        for one in beside:
+            if one.sparsity == level:
+                console.print(f"{one.method} {difference_sentence(one)}", markup=False, highlight=False)
     console.print(f"Report: {comparison / 'comparison.html'}", soft_wrap=True)
 
 

@@ -47,6 +47,31 @@ def stratified_holdout(
     return held
 
 
+def holdout_by_entity(
+    groups: Sequence[int] | npt.NDArray[np.int64], entities: Sequence[str], share: float, seed: int
+) -> Chosen:
+    """Choose a share of every group's entities (patients, lesions, people), each with all of its examples.
+
+    An entity with examples in several groups counts for the smallest of them.
+
+    Args:
+        groups: group of each example.
+        entities: what each example is of; decides its rank.
+        share: as in :func:`stratified_holdout`, of the entities.
+        seed: another one ranks otherwise.
+
+    Returns:
+        True for the examples held out.
+    """
+    group_of = np.asarray(groups, dtype=np.int64)
+    smallest_first = np.argsort(np.bincount(group_of), kind="stable")
+    place = np.argsort(smallest_first)
+    distinct, entity_of = np.unique(np.asarray(entities, dtype=np.str_), return_inverse=True)
+    stratum = np.full(len(distinct), len(place), dtype=np.int64)
+    np.minimum.at(stratum, entity_of, place[group_of])
+    return stratified_holdout(stratum, distinct.tolist(), share, seed)[entity_of]
+
+
 def content_hash_split(digests: Sequence[bytes | str], share: float, salt: str) -> Chosen:
     """Choose about ``share`` of the examples by the hash of what they are.
 

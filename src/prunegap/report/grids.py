@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from prunegap.artifacts.evaluation import TRAIN, Evaluation
-from prunegap.artifacts.verdict import ADMISSIBLE, INADMISSIBLE
+from prunegap.artifacts.verdict import ADMISSIBLE, INADMISSIBLE, Verdict
 from prunegap.estimate import Quantity, joined, shown_in
 from prunegap.report.groups import JUDGED, NO_SEED, MethodGroups, method_groups, worst_first, worst_group
 from prunegap.report.seed_mean import NO_ESTIMATE, SeedMean, duration_text, figure_text, plain_percent, unit_text
@@ -137,7 +137,13 @@ def group_quantities(evaluations: Sequence[Evaluation]) -> list[Quantity]:
 
 
 def group_grid(
-    evaluations: Sequence[Evaluation], sparsity: float, split: str, quantity: Quantity, *, with_sd: bool = True
+    evaluations: Sequence[Evaluation],
+    sparsity: float,
+    split: str,
+    quantity: Quantity,
+    verdict: Verdict | None = None,
+    *,
+    with_sd: bool = True,
 ) -> Grid:
     """One quantity of each group under each method; only those hurt most of more than 12 groups.
 
@@ -146,7 +152,7 @@ def group_grid(
     Raises:
         UserError: as :func:`prunegap.report.groups.method_groups`.
     """
-    methods = method_groups(evaluations, sparsity, split)
+    methods = method_groups(evaluations, sparsity, split, verdict)
     names = list(dict.fromkeys(name for method in methods for name in method.groups))
     worst = {method.shown_name: worst_group(method) for method in methods}
     limit = max(WORST_GROUP_ROWS, len(set(worst.values())))

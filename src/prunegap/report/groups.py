@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from prunegap.artifacts.evaluation import Evaluation, GroupResult, splits_of
+from prunegap.artifacts.verdict import Verdict
 from prunegap.errors import UserError
 from prunegap.estimate import Quantity, Unit, joined
 from prunegap.report.seed_mean import SCALES, SeedMean, plain_percent
@@ -52,8 +53,12 @@ def check_one_problem(evaluations: Sequence[Evaluation]) -> None:
         raise UserError(f"groups of different data cannot share a table, got {named}; compare one at a time")
 
 
-def method_groups(evaluations: Sequence[Evaluation], sparsity: float, split: str) -> list[MethodGroups]:
+def method_groups(
+    evaluations: Sequence[Evaluation], sparsity: float, split: str, verdict: Verdict | None = None
+) -> list[MethodGroups]:
     """Average every group over the seeds of each method, methods in order of first appearance.
+
+    A method's tolerance is that of its evaluations; on the split that ``verdict`` is about, the one judged by.
 
     Raises:
         UserError: as :func:`check_one_problem`, and if nothing was evaluated at ``sparsity`` on ``split``.
@@ -69,10 +74,15 @@ def method_groups(evaluations: Sequence[Evaluation], sparsity: float, split: str
             f"nothing was evaluated on split '{split}' at {plain_percent(sparsity)} % sparsity; "
             f"sparsities: {known}; splits: {', '.join(splits_of(evaluations))}"
         )
-    return [_method_groups(split, of_method) for of_method in runs.values()]
+    judged = {
+        one.method: one.audit.tolerance
+        for one in (verdict.models if verdict and verdict.split == split else ())
+        if one.sparsity == sparsity
+    }
+    return [_method_groups(split, runs[name], judged.get(name)) for name in runs]
 
 
-def _method_groups(split: str, runs: Sequence[Evaluation]) -> MethodGroups:
+def _method_groups(split: str, runs: Sequence[Evaluation], judged_by: float | None) -> MethodGroups:
     quantities = joined(run.group_quantities for run in runs)
     results: dict[str, list[GroupResult]] = {}
     for run in runs:
@@ -84,7 +94,7 @@ def _method_groups(split: str, runs: Sequence[Evaluation]) -> MethodGroups:
     }
     return MethodGroups(
         shown_name=runs[0].shown_name,
-        tolerance=runs[0].tolerance,
+        tolerance=runs[0].tolerance if judged_by is None else judged_by,
         overall=figures_of(joined(run.overall_quantities for run in runs), [run.splits[split] for run in runs]),
         groups=_with_limits_over_seeds(groups, runs, split),
     )

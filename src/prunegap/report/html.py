@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
 from prunegap.artifacts.evaluation import Evaluation, judged_split, splits_of
+from prunegap.artifacts.method_difference import MethodDifference
 from prunegap.artifacts.verdict import Verdict
 from prunegap.pruning.layer_roles import why_dense
+from prunegap.report.differences import difference_sentence
 from prunegap.report.findings import CAVEAT, Findings, findings
 from prunegap.report.gallery import Picture, draw_all
 from prunegap.report.grids import Grid, comparison_grid, group_grid, group_quantities
@@ -43,6 +45,7 @@ class Level:
     pictures: Sequence[Picture]
     grids: Sequence[Grid]
     dynamics: Sequence[Picture]
+    beside: Sequence[tuple[str, str]] = ()
 
     @property
     def anchor(self) -> str:
@@ -60,6 +63,7 @@ def write_html(
     code_version: str,
     parameters: Mapping[str, object] | None = None,
     pictures: Sequence[Picture] | None = None,
+    differences: Sequence[MethodDifference] = (),
 ) -> None:
     """Write the page a product owner reads.
 
@@ -72,11 +76,16 @@ def write_html(
         code_version: version of the program that made the results.
         parameters: parameters of the experiment, shown under "Provenance".
         pictures: what :func:`prunegap.report.gallery.draw_all` returned, to spare drawing twice.
+        differences: of each method beside the first.
 
     Raises:
         UserError: no evaluation, or evaluations of different data.
     """
     check_one_problem(evaluations)
+    beside = {
+        sparsity: [(one.method, difference_sentence(one)) for one in differences if one.sparsity == sparsity]
+        for sparsity in sparsities_of(evaluations)
+    }
     drawn = draw_all(rows, evaluations, histories) if pictures is None else pictures
     page = templates().get_template("comparison.html.j2")
     text = page.render(
@@ -85,7 +94,10 @@ def write_html(
         caveat=CAVEAT,
         comparisons=[comparison_grid(rows, name) for name in splits_of(evaluations)],
         answer=recommendation(verdict),
-        levels=[_level(rows, evaluations, sparsity, drawn, verdict) for sparsity in sparsities_of(evaluations)],
+        levels=[
+            replace(_level(rows, evaluations, sparsity, drawn, verdict), beside=told)
+            for sparsity, told in beside.items()
+        ],
         terms=terms(evaluations),
         methods=methods(evaluations),
         provenance=_provenance(rows, evaluations, code_version, parameters or {}),
@@ -103,7 +115,7 @@ def _level(
     here = [picture for picture in pictures if picture.sparsity == sparsity]
     of_level = [one for one in evaluations if one.sparsity == sparsity]
     splits, judged = splits_of(of_level), judged_split(of_level)
-    of_methods, percent = method_groups(evaluations, sparsity, judged), plain_percent(sparsity)
+    of_methods, percent = method_groups(evaluations, sparsity, judged, verdict), plain_percent(sparsity)
     chart, about = method_chart(of_methods, judged, f"chart-{percent}")
     return Level(
         percent=percent,
@@ -113,7 +125,7 @@ def _level(
         findings=findings(rows, evaluations, sparsity, verdict),
         pictures=[picture for picture in here if picture.kind != "dynamics"],
         grids=[
-            group_grid(evaluations, sparsity, split, quantity)
+            group_grid(evaluations, sparsity, split, quantity, verdict)
             for quantity in group_quantities(evaluations)
             for split in reversed(splits)
         ],

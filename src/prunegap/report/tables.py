@@ -10,7 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from prunegap.artifacts.evaluation import Evaluation, splits_of
+from prunegap.artifacts.method_difference import MethodDifference
 from prunegap.artifacts.verdict import Verdict
+from prunegap.report.differences import difference_sentence
 from prunegap.report.findings import findings
 from prunegap.report.grids import Cell, Grid, Mark, comparison_grid, group_grid, group_quantities, overview_grid
 from prunegap.report.groups import check_one_problem, sparsities_of
@@ -37,7 +39,9 @@ def comparison_table(rows: Sequence[ComparisonRow], split: str) -> Table:
     return _rich_table(comparison_grid(rows, split, seconds_sd=False))
 
 
-def group_table(evaluations: Sequence[Evaluation], sparsity: float, split: str) -> RichGroup:
+def group_table(
+    evaluations: Sequence[Evaluation], sparsity: float, split: str, verdict: Verdict | None = None
+) -> RichGroup:
     """Return each quantity of the groups (rows) under each method (columns): excess gaps in points, the worst marked.
 
     More than three methods make more than one table, so that each fits a terminal of 100 columns.
@@ -49,7 +53,7 @@ def group_table(evaluations: Sequence[Evaluation], sparsity: float, split: str) 
     methods = {one.shown_name for one in evaluations if one.sparsity == sparsity}
     with_sd = len(methods) <= MOST_METHODS_WITH_SD
     grids = [
-        group_grid(evaluations, sparsity, split, quantity, with_sd=with_sd)
+        group_grid(evaluations, sparsity, split, quantity, verdict, with_sd=with_sd)
         for quantity in group_quantities(evaluations)
     ]
     return RichGroup(*(_rich_table(part) for grid in grids for part in _parts(grid)))
@@ -88,7 +92,12 @@ def groups_markdown(evaluation: Evaluation) -> str:
     return "\n".join(parts)
 
 
-def all_groups_markdown(rows: Sequence[ComparisonRow], evaluations: Sequence[Evaluation], verdict: Verdict) -> str:
+def all_groups_markdown(
+    rows: Sequence[ComparisonRow],
+    evaluations: Sequence[Evaluation],
+    verdict: Verdict,
+    differences: Sequence[MethodDifference] = (),
+) -> str:
     """Return for each sparsity the verdicts and feasibility in words, and what every method does to each group.
 
     Raises:
@@ -101,9 +110,11 @@ def all_groups_markdown(rows: Sequence[ComparisonRow], evaluations: Sequence[Eva
         parts += [f"- {_escaped(f'{name}: {sentence}')}" for name, sentence in found.verdicts]
         parts.append(f"\n{_escaped(found.feasibility)}\n")
         parts += [f"- {_escaped(f'{name}: {sentence}')}" for name, sentence in found.hurt]
+        told = [f"{one.method} {difference_sentence(one)}" for one in differences if one.sparsity == sparsity]
+        parts += ["", *(f"- {_escaped(one)}" for one in told)] if told else []
         for split in splits_of([one for one in evaluations if one.sparsity == sparsity]):
             for quantity in group_quantities(evaluations):
-                grid = group_grid(evaluations, sparsity, split, quantity)
+                grid = group_grid(evaluations, sparsity, split, quantity, verdict)
                 parts.append(f"\n{_escaped(grid.title)}:\n\n{markdown_grid(grid)}")
     return "\n".join(parts)
 

@@ -9,6 +9,7 @@ Who decides which example is test:
 - ``random``: a seed.
 """
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -21,14 +22,24 @@ from prunegap.data.grouped import GroupedDataset, Split
 from prunegap.errors import UserError, did_you_mean
 from prunegap.progress import Progress, track
 from prunegap.sources.decode import Decoded, decode
+from prunegap.sources.entities import further_examples
 from prunegap.sources.grouping import DROPPED, Grouping, group_rows, require_apart, require_columns
-from prunegap.sources.partition import Indices, SplitRule, SplitSettings, partition, require_every_group
+from prunegap.sources.partition import (
+    Indices,
+    SplitRule,
+    SplitSettings,
+    entities_of,
+    partition,
+    require_every_group,
+)
 from prunegap.sources.pixels import channel_statistics, take_parts
 from prunegap.sources.rows import BadRow, Rows
 
 OnBadRows = Literal["fail", "skip"]
+Repeats = Literal["drop", "keep"]
 MAX_ATTRIBUTE_VALUES = 1000
 _SHOWN = 5
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,8 @@ def pack(
     image_size: int | None = None,
     channels: int | None = None,
     split: SplitRule = "given",
+    split_by: str | None = None,
+    repeats: Repeats = "drop",
     test_share: float = 0.2,
     validation_share: float = 0.0,
     seed: int = 0,
@@ -68,6 +81,9 @@ def pack(
         image_size: side of the square all images are resized to; None keeps their size.
         channels: 1 or 3; None keeps the images as they are.
         split: one of the rules at the head of this file; all but ``given`` use ``test_share``.
+        split_by: attribute whose values (a patient, a lesion) fall on one side with all of their examples; the shares
+            are then shares of the values.
+        repeats: ``drop`` lists and leaves out further examples of one value in one group of validation or test.
         test_share: share of all examples that is test.
         validation_share: share of train held out by group; 0 makes no validation split.
         seed: of ``random`` and of the validation split.
@@ -82,8 +98,9 @@ def pack(
         UserError: an unknown attribute, group or label, names that cannot be told apart, bad rows, images that do
             not fit together, or a group without an example in train or test.
     """
-    require_columns(rows, [target, *group_by])
-    usable, bad = _usable(rows, dict.fromkeys([target, *group_by]))
+    needed = [target, *group_by, *([split_by] if split_by else [])]
+    require_columns(rows, needed)
+    usable, bad = _usable(rows, dict.fromkeys(needed))
     _settle(bad, on_bad_rows)
     classes = list(class_names or rows.values(target))
     require_apart("classes", classes)
@@ -93,8 +110,13 @@ def pack(
     decoded = decode(rows, wanted, image_size=image_size, channels=channels, progress=progress)
     bad += decoded.bad
     _settle(bad, on_bad_rows)
-    settings = SplitSettings(split, test_share, validation_share, seed, salt)
-    dataset = _grouped(rows, decoded, labels, grouping, settings)
+    settings = SplitSettings(split, test_share, validation_share, seed, salt, split_by)
+    groups = grouping.group_of_row[list(decoded.row_indices)]
+    parts = partition(rows, decoded, groups, settings)
+    if split_by and repeats == "drop":
+        parts, further = _without_repeats(rows, decoded, groups, parts, split_by)
+        bad += further
+    dataset = _grouped(rows, decoded, labels, grouping, parts)
     _require_a_value_each("channel_mean", channel_mean, dataset.image_shape[0])
     _require_a_value_each("channel_std", channel_std, dataset.image_shape[0])
     mean, std = channel_statistics(dataset.splits["train"].images.numpy())
@@ -104,11 +126,10 @@ def pack(
 
 
 def _grouped(
-    rows: Rows, decoded: Decoded, labels: Indices, grouping: Grouping, settings: SplitSettings
+    rows: Rows, decoded: Decoded, labels: Indices, grouping: Grouping, parts: Mapping[str, Indices]
 ) -> GroupedDataset:
     kept = np.array(decoded.row_indices, dtype=np.int64)
     groups = grouping.group_of_row[kept]
-    parts = partition(rows, decoded, groups, settings)
     require_every_group(parts, groups, grouping.names)
     images = take_parts(decoded.images, list(parts.values()))
     values = _attribute_values(rows)
@@ -125,6 +146,23 @@ def _grouped(
         attributes={name: _attributes(rows, values, kept[part]) for name, part in parts.items()},
         row_names={name: _pick(rows.names, kept[part]) for name, part in parts.items()},
     )
+
+
+def _without_repeats(
+    rows: Rows, decoded: Decoded, groups: Indices, parts: Mapping[str, Indices], column: str
+) -> tuple[dict[str, Indices], list[BadRow]]:
+    names = _pick(rows.names, np.array(decoded.row_indices, dtype=np.int64))
+    entities = entities_of(rows, decoded.row_indices, column)
+    further = further_examples(parts, groups, entities, names)
+    if len(further):
+        logger.info(
+            "%d examples of validation and test are further ones of a %s that their group has already: left out, so "
+            "that the others are independent (repeats: keep counts them)",
+            len(further),
+            column,
+        )
+    listed = [BadRow(names[one], f"a further example of {column} '{entities[one]}'") for one in further]
+    return {name: np.setdiff1d(part, further) for name, part in parts.items()}, listed
 
 
 def _usable(rows: Rows, needed: Iterable[str]) -> tuple[npt.NDArray[np.bool_], list[BadRow]]:

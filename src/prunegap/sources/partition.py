@@ -10,12 +10,14 @@ import numpy.typing as npt
 from prunegap.data.split import (
     Chosen,
     content_hash_split,
+    holdout_by_entity,
     random_split,
     stratified_holdout,
     utkface_paper_split,
 )
 from prunegap.errors import UserError, did_you_mean
 from prunegap.sources.decode import Decoded
+from prunegap.sources.entities import require_one_side
 from prunegap.sources.rows import Rows
 
 SplitRule = Literal["given", "content_hash", "utkface_paper", "random"]
@@ -25,13 +27,14 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class SplitSettings:
-    """How examples are divided; the fields are those of :func:`prunegap.sources.pack.pack`."""
+    """How examples are divided; the fields are those of :func:`prunegap.sources.pack.pack`, ``by`` its split_by."""
 
     rule: SplitRule
     test_share: float
     validation_share: float
     seed: int
     salt: str
+    by: str | None = None
 
 
 def partition(rows: Rows, decoded: Decoded, groups: Indices, settings: SplitSettings) -> dict[str, Indices]:
@@ -47,20 +50,50 @@ def partition(rows: Rows, decoded: Decoded, groups: Indices, settings: SplitSett
         Ascending indices of decoded examples by split: ``train``, ``validation`` (if any), ``test``.
 
     Raises:
-        UserError: an unknown rule, or ``given`` where the source defines no parts.
+        UserError: an unknown rule, ``given`` where the source defines no parts, or entities that a rule cannot keep
+            on one side.
     """
     is_test = _is_test(rows, decoded, settings)
     rest = np.flatnonzero(~is_test)
-    # By content, so that neither other rows nor another place of the same image moves an example.
     trained: list[int] = rest.tolist()
-    keys = [decoded.digests[example] for example in trained]
-    ties = [_attributes(rows, decoded.row_indices[example]) for example in trained]
-    held = stratified_holdout(groups[rest], keys, settings.validation_share, settings.seed, ties)
+    trained_rows = [decoded.row_indices[example] for example in trained]
+    if settings.by is None:
+        # By content, so that neither other rows nor another place of the same image moves an example.
+        keys = [decoded.digests[example] for example in trained]
+        ties = [_attributes(rows, row) for row in trained_rows]
+        held = stratified_holdout(groups[rest], keys, settings.validation_share, settings.seed, ties)
+    else:
+        entities = entities_of(rows, trained_rows, settings.by)
+        held = holdout_by_entity(groups[rest], entities, settings.validation_share, settings.seed)
     parts = {"train": rest[~held], "validation": rest[held], "test": np.flatnonzero(is_test)}
     return {name: indices for name, indices in parts.items() if name != "validation" or len(indices)}
 
 
+def entities_of(rows: Rows, row_indices: Sequence[int], column: str) -> list[str]:
+    """Return what each row is of."""
+    values = rows.columns[column]
+    return [values[row] for row in row_indices]
+
+
 def _is_test(rows: Rows, decoded: Decoded, settings: SplitSettings) -> Chosen:
+    if settings.by is None:
+        return _is_test_alone(rows, decoded, settings)
+    entities = entities_of(rows, decoded.row_indices, settings.by)
+    if settings.rule == "content_hash":
+        return content_hash_split(entities, settings.test_share, settings.salt)
+    if settings.rule == "random":
+        distinct = sorted(set(rows.columns[settings.by]) - {""})
+        drawn = random_split(distinct, settings.test_share, settings.seed)
+        chosen = {entity for entity, test in zip(distinct, drawn, strict=True) if test}
+        return np.array([entity in chosen for entity in entities], dtype=np.bool_)
+    if settings.rule == "utkface_paper":
+        raise UserError("split 'utkface_paper' goes by file names; with split_by choose content_hash or random")
+    is_test = _is_test_alone(rows, decoded, settings)
+    require_one_side(settings.by, entities, is_test)
+    return is_test
+
+
+def _is_test_alone(rows: Rows, decoded: Decoded, settings: SplitSettings) -> Chosen:
     if settings.rule == "content_hash":
         return content_hash_split(decoded.digests, settings.test_share, settings.salt)
     # Over all rows of the source, so that one unreadable image or a dropped group moves no other row.

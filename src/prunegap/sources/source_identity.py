@@ -30,18 +30,19 @@ def source_identity(location: str, options: SourceOptions) -> Mapping[str, str]:
         if not is_table:
             return {name: _digest(listing(location))}
         table = file_at(location, options.cache_dir)
-        images = _images(table, location, options.image_column)
+        images = _images(table, location, options)
         return dict(zip(names, (sha256_of(table), _digest(_states(images))), strict=True))
     except (UserError, OSError):
         return dict.fromkeys(names, UNKNOWN)
 
 
-def _images(table: Path, location: str, column: str) -> list[str]:
+def _images(table: Path, location: str, options: SourceOptions) -> list[str]:
     from prunegap.sources.columns import read_columns
-    from prunegap.sources.table import beside
+    from prunegap.sources.table import beside, path_of
 
-    named = read_columns(table).values.get(column, [])
-    return sorted({beside(location, image) for image in named if image})
+    named = read_columns(table).values.get(options.image_column, [])
+    template = options.own.get("image_path", "")
+    return sorted({beside(location, path_of(image, template)) for image in named if image})
 
 
 def _states(images: Sequence[str]) -> Iterator[Entry]:

@@ -16,8 +16,10 @@ from prunegap.sources.rows import BadRow, Image, RowError, Rows
 PARTS = ("train", "test")
 
 
-def open_table(location: str, options: SourceOptions) -> Rows:
+def open_table(location: str, options: SourceOptions, *, image_path: str = "") -> Rows:
     """Read a table; an image path is relative to the table, absolute, or an ``s3://`` address.
+
+    ``image_path`` makes it from what the image column has: ``images/{}.jpg``.
 
     Every column but those of the image and of the part is an attribute. The label column is the default
     target and group. Where ``options.part_column`` exists it must say ``train`` or ``test``.
@@ -31,7 +33,7 @@ def open_table(location: str, options: SourceOptions) -> Rows:
             raise UserError(f"{location}: no column '{needed}'{did_you_mean(needed, table.values)}")
     part_column = options.part_column if options.part_column in table.values else None
     kept, bad = _usable(table, options.image_column, part_column)
-    images = [table.values[options.image_column][row] for row in kept]
+    images = [path_of(table.values[options.image_column][row], image_path) for row in kept]
     columns = {
         name: [values[row] for row in kept]
         for name, values in table.values.items()
@@ -68,6 +70,19 @@ def _unique(images: Sequence[str], kept: Sequence[int]) -> list[str]:
     # One image may well stand in several rows, with another label in each.
     times = Counter(images)
     return [image if times[image] == 1 else f"{image} (row {row + 1})" for image, row in zip(images, kept, strict=True)]
+
+
+def path_of(image: str, template: str) -> str:
+    """Return the path that a table's image column and a template such as ``images/{}.jpg`` give.
+
+    Raises:
+        UserError: a template that has not exactly one ``{}``.
+    """
+    if not template:
+        return image
+    if template.count("{}") != 1:
+        raise UserError(f"image_path must have one {{}} where the image column's value goes, got '{template}'")
+    return template.replace("{}", image)
 
 
 def beside(location: str, image: str) -> str:

@@ -14,6 +14,7 @@ from prunegap.artifacts.evaluation import Evaluation
 from prunegap.artifacts.history import History
 from prunegap.artifacts.verdict import Verdict
 from prunegap.errors import UserError
+from prunegap.report.differences import method_differences, write_differences_csv
 from prunegap.report.groups import write_group_results_csv
 from prunegap.report.summary import row_metrics, summarise, write_comparison_csv
 from prunegap.report.tables import all_groups_markdown, markdown_table
@@ -37,13 +38,17 @@ def compare(
 
     _require_same_models(evaluations, verdict)
     rows = summarise(evaluations, verdict)
+    differences = method_differences(evaluations)
     pictures = draw_all(rows, evaluations, histories)
     with TemporaryDirectory() as scratch:
         folder = Path(scratch)
         write_comparison_csv(rows, folder / "comparison.csv")
         write_group_results_csv(evaluations, folder / "group_results.csv")
         (folder / "comparison.md").write_text(markdown_table(rows), encoding="utf-8")
-        (folder / "groups.md").write_text(all_groups_markdown(rows, evaluations, verdict), encoding="utf-8")
+        (folder / "groups.md").write_text(
+            all_groups_markdown(rows, evaluations, verdict, differences), encoding="utf-8"
+        )
+        write_differences_csv(differences, folder / "method_differences.csv")
         write_html(
             rows,
             evaluations,
@@ -53,11 +58,12 @@ def compare(
             code_version=__version__,
             parameters=_provenance(params, evaluations, histories),
             pictures=pictures,
+            differences=differences,
         )
         files = {path.name: path.read_bytes() for path in folder.iterdir()}
     files |= {f"{picture.name}.png": picture.png for picture in pictures}
     headline = {name: value for row in rows for name, value in row_metrics(row).items()}
-    return Comparison(evaluations, verdict, files, headline)
+    return Comparison(evaluations, verdict, files, headline, differences)
 
 
 def _require_same_models(evaluations: Sequence[Evaluation], verdict: Verdict) -> None:

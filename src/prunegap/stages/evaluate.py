@@ -72,6 +72,7 @@ def evaluate(
         alpha=params.alpha,
         layers=trained_by.pruning.layers,
         outcomes=outcomes,
+        members={name: split.groups for name, split in data.splits.items()},
         classification={
             name: classification(outcomes[name], split.labels, seen.class_names) for name, split in seen.splits.items()
         },

@@ -60,6 +60,16 @@ class PrepareDataParams(StageParams):
         description="Who decides what is test: the source (given), the image's content, the UTKFace permutation of the "
         "paper, or chance; auto: given where the source has it, else content_hash.",
     )
+    split_by: str = Field(
+        default="",
+        description="Attribute (patient, lesion, person) whose examples all fall on one side, in validation too; "
+        "empty: every example for itself.",
+    )
+    repeats: Literal["drop", "keep"] = Field(
+        default="drop",
+        description="With split_by: further examples of one value in one group of validation or test are left out and "
+        "listed (limits take examples as independent), or kept.",
+    )
     test_share: float = Field(default=0.2, gt=0, lt=1, description="Share of test examples, unless the split is given.")
     validation_share: float = Field(
         default=0.0, ge=0, lt=1, description="Share held out of train for validation, by group; 0 in the papers."
@@ -135,6 +145,8 @@ def prepare_data(params: PrepareDataParams) -> Dataset:
         image_size=params.image_size or None,
         channels=params.channels or None,
         split=split,
+        split_by=params.split_by or None,
+        repeats=params.repeats,
         test_share=params.test_share,
         validation_share=params.validation_share,
         seed=params.split_seed,
