@@ -24,7 +24,8 @@ DEFAULTS = {
         "image_column": "image", "label_column": "label",
         "part_column": "split", "target": "", "group_by": (), "drop_groups": (), "class_names": (), "image_size": 0,
         "channels": 0, "split": "auto", "test_share": 0.2, "validation_share": 0.0, "split_seed": 0, "salt": "",
-        "split_by": "", "repeats": "drop", "channel_mean": (), "channel_std": (), "on_bad_rows": "fail", "cache_dir": "",
+        "split_by": "", "repeats": "drop", "channel_mean": (), "channel_std": (), "on_bad_rows": "fail",
+        "cache_dir": "",
     },
     "acquire_dense": {
         **TRAINING, **DUAL, "model": "small_cnn", "weights": "", "sha256": "", "head_rows": (), "replace_head": False,

@@ -14,7 +14,16 @@ from prunegap.artifacts.method_difference import MethodDifference
 from prunegap.artifacts.verdict import Verdict
 from prunegap.report.differences import difference_sentence
 from prunegap.report.findings import findings
-from prunegap.report.grids import Cell, Grid, Mark, comparison_grid, group_grid, group_quantities, overview_grid
+from prunegap.report.grids import (
+    VERDICT,
+    Cell,
+    Grid,
+    Mark,
+    comparison_grid,
+    group_grid,
+    group_quantities,
+    overview_grid,
+)
 from prunegap.report.groups import check_one_problem, sparsities_of
 from prunegap.report.seed_mean import plain_percent
 from prunegap.report.summary import ComparisonRow
@@ -30,6 +39,7 @@ STYLES: dict[Mark, str] = {
 }
 MOST_METHODS_WITH_SD = 4
 METHODS_A_TABLE = 3
+SHORT_NAME = 12
 GROUP_COLUMNS = 2
 SHORT_HEADINGS = {"sparsity %": "sparsity\n%", "feasible on train": "feasible\non train"}
 
@@ -152,11 +162,13 @@ def _rich_table(grid: Grid) -> Table:
     )
     for index, heading in enumerate(grid.headings):
         is_name = bool(grid.rows) and grid.rows[0][index].mark == "name"
+        # What gives way in a narrow terminal is words: figures and short names stay whole.
         table.add_column(
             Text(SHORT_HEADINGS.get(heading, heading)),
             justify="left" if is_name else "right",
             overflow="fold",
-            no_wrap=not is_name,
+            no_wrap=not is_name and heading != VERDICT,
+            min_width=min(SHORT_NAME, max(len(row[index].text) for row in grid.rows)) if is_name else None,
         )
     for row in grid.rows:
         table.add_row(*(Text(cell.text, style=STYLES[cell.mark]) for cell in row))

@@ -25,8 +25,8 @@ class PrepareDataParams(StageParams):
 
     source: Annotated[str, known("sources")] = Field(
         default="digits",
-        description="digits (built in), cifar10, cifar100, svhn, mnist, fashion_mnist, class_folders, utkface, "
-        "fairface, or table (CSV or Parquet).",
+        description="digits, digit_views (built in), cifar10, cifar100, svhn, mnist, fashion_mnist, class_folders, "
+        "utkface, fairface, or table (CSV or Parquet).",
     )
     location: str = Field(default="", description="Folder, file or s3:// address of the source; digits needs none.")
     download: bool = Field(
