@@ -80,10 +80,9 @@ def setting(experiment: str) -> dict[str, Any]:
 
 
 def within_limits(rows: dict[str, Row], name: str) -> str:
-    *first, last = [
-        f"{rounded(row[name], 1)} [{rounded(row[f'{name}_low'], 1)}, {rounded(row[f'{name}_high'], 1)}] with {NAMES[method]}"
-        for method, row in rows.items()
-    ]
+    ends = ("", "_low", "_high")
+    told = {NAMES[method]: [rounded(row[name + end], 1) for end in ends] for method, row in rows.items()}
+    *first, last = [f"{value} [{low}, {high}] with {method}" for method, (value, low, high) in told.items()]
     return f"{', '.join(first)} and {last}"
 
 
@@ -96,8 +95,8 @@ def verdicts(rows: dict[str, Row]) -> str:
     models = sum(int(row["seeds"]) for row in rows.values())
     undecided = sum(int(row["undecidable"]) for row in rows.values())
     return (
-        f"Of {models} models the gate admits {told('admissible')} and refuses {told('inadmissible')}; the images do not "
-        f"decide on {undecided}."
+        f"Of {models} models the gate admits {told('admissible')} and refuses {told('inadmissible')}; "
+        f"the images do not decide on {undecided}."
     )
 
 

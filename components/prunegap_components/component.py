@@ -5,11 +5,23 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
+import click
 from kfp import dsl
 from kfp.dsl.base_component import BaseComponent
 from kfp.dsl.types import type_annotations
 from pydantic.fields import FieldInfo
 
+from prunegap.cli.kubeflow_audit import (
+    AUDIT,
+    ENFORCE,
+    FIGURES,
+    LOCATION,
+    OTHER,
+    PARAMETERS,
+    PREDICTIONS,
+    REPORT,
+    VERDICT,
+)
 from prunegap.cli.kubeflow_look import LOOK
 from prunegap.cli.kubeflow_plan import EACH, ITEMS, LIST, PLAN
 from prunegap.cli.kubeflow_task import MADE_FROM, METRICS, STEP, TAGS, TASK, single_names
@@ -97,6 +109,45 @@ def plan_component(image: str) -> BaseComponent:
     described, signature = _taking(fields)
     summary = "Check a list of cells and give them by what they share: a pruned model each."
     return _listing(PLAN, documented(summary, described, LISTED), signature, image)
+
+
+def audit_component(image: str) -> BaseComponent:
+    """Return the component that judges the predictions of any two models: ``prunegap audit`` as a step."""
+    described = {
+        PREDICTIONS: "Table of another step: CSV, Parquet, or JSON as mlflow.log_table writes it.",
+        OTHER: "Second table, with columns that the first lacks.",
+        LOCATION: "Instead of an artifact: a path, an s3:// address, or runs:/RUN_ID/table.json.",
+        **{name: option.help or "" for name, option in PARAMETERS.items()},
+        ENFORCE: "Fail unless the verdict passes.",
+    }
+    returned = {
+        FIGURES: "All figures, as JSON.",
+        REPORT: "The page that people read.",
+        VERDICT: "admissible, inadmissible or undecidable.",
+    }
+    table, kind = dsl.Input[dsl.Artifact], inspect.Parameter.KEYWORD_ONLY
+    given: dict[str, tuple[Any, Any]] = {PREDICTIONS: (table, None), OTHER: (table, None), LOCATION: (str, "")}
+    given |= {name: _of_option(option) for name, option in PARAMETERS.items()}
+    given |= {ENFORCE: (bool, True)}
+    outputs = {FIGURES: dsl.Output[dsl.Artifact], REPORT: dsl.Output[dsl.HTML], VERDICT: dsl.OutputPath(str)}
+    signature = [
+        inspect.Parameter(name, kind, annotation=annotation, default=default)
+        for name, (annotation, default) in given.items()
+    ]
+    signature += [inspect.Parameter(name, kind, annotation=annotation) for name, annotation in outputs.items()]
+    summary = "Judge any model by what it does to each group, from the predictions of two models."
+    args = [AUDIT, dsl.PIPELINE_TASK_EXECUTOR_INPUT_PLACEHOLDER]
+    return container_component("audit", documented(summary, described, returned), signature, image, args)
+
+
+def _of_option(option: click.Option) -> tuple[type, Any]:
+    """Return the type and default of the parameter that stands for an option of a command line."""
+    if option.multiple:
+        return list, inspect.Parameter.empty if option.required else []
+    if option.is_flag:
+        return bool, False
+    of_type = {"float": float, "integer": int}.get(option.type.name, str)
+    return of_type, inspect.Parameter.empty if option.required else option.default
 
 
 def look_component(stage: Stage[..., Any], image: str) -> BaseComponent:

@@ -17,6 +17,7 @@ from prunegap.atomic import write_atomically
 from prunegap.cli.kubeflow_look import LOOKING
 from prunegap.pipeline import STAGES
 from prunegap_components.component import (
+    audit_component,
     close_run_component,
     each_component,
     look_component,
@@ -68,6 +69,8 @@ Kubeflow does not see that data at a `location` have changed: hand `prepare_data
 artifacts of each (`evaluations_1`, `histories_1`, ...). `gate` fails unless every model passes; with `enforce=False` it
 only tells.
 
+`audit` needs nothing of ours: it takes the table that another step wrote, or a `location`.
+
 Large data need not pass through the object store: mount a volume in `prepare_data` and every step that reads its
 `dataset`, and set the variable `PRUNEGAP_PACKED_DIR` of those steps to a folder on it
 ([why and how](../k8s/README.md#large-data)).
@@ -85,7 +88,7 @@ With kfp 2.17 it now and then takes a container that failed for one that did not
 
 
 def component_files(image: str) -> Iterator[tuple[Path, str]]:
-    """Yield the component of every stage, and those that open, plan, look at and close a run: its path, and its text.
+    """Yield the component of every stage, of what is around a run, and of an audit: its path, and its text.
 
     Args:
         image: what they run, as an engine or a node finds it.
@@ -94,7 +97,8 @@ def component_files(image: str) -> Iterator[tuple[Path, str]]:
     with tempfile.TemporaryDirectory() as scratch:
         helpers = [plan_component(image), each_component(image)]
         helpers += [look_component(stage, image) for stage in LOOKING.values()]
-        for component in [open_run_component(image), *helpers, *stages, close_run_component(image)]:
+        alone = [close_run_component(image), audit_component(image)]
+        for component in [open_run_component(image), *helpers, *stages, *alone]:
             compiled = Path(scratch) / "component.yaml"
             Compiler().compile(component, str(compiled))
             yield Path(component.name.replace("-", "_")) / compiled.name, compiled.read_text()

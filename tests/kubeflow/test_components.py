@@ -16,6 +16,7 @@ from prunegap.pipeline import STAGES
 ROOT = Path(__file__).resolve().parents[2]
 TYPES = {int: "NUMBER_INTEGER", float: "NUMBER_DOUBLE", bool: "BOOLEAN", str: "STRING", list: "LIST"}
 HELPERS = {
+    "audit": "Judge any model by what it does to each group, from the predictions of two models.",
     "plan_cells": "Check a list of cells and give them by what they share: a pruned model each.",
     "each_item": "Hand a list on as an output, which a loop inside a loop can go over.",
     **{

@@ -1,5 +1,7 @@
 """Digits in several views. Truth: scikit-learn's own arrays."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -7,7 +9,8 @@ from sklearn.datasets import load_digits
 from prunegap.errors import UserError
 from prunegap.sources.registry import SourceOptions, open_source
 
-IMAGES = np.rint(load_digits()["images"] * (255 / 16)).astype(int)
+BUNCH: Any = load_digits()
+IMAGES = np.rint(BUNCH["images"] * (255 / 16)).astype(int)
 TRUTH = {
     "plain": lambda image: image,
     "negative": lambda image: 255 - image,
@@ -29,7 +32,7 @@ def test_every_digit_is_plain_and_one_in_so_many_is_in_each_other_view(every):
         assert views.count(view) == pytest.approx(1797 / every, abs=1)
     for row in range(0, len(rows), 97):
         assert (rows.load(row) == TRUTH[views[row]](IMAGES[digits[row]])).all()
-        assert rows.columns["class"][row] == str(load_digits()["target"][digits[row]])
+        assert rows.columns["class"][row] == str(BUNCH["target"][digits[row]])
     assert len(set(rows.names)) == len(rows)
     assert rows.values("view") == ["plain", "negative", "turned", "faint"]
 

@@ -1,6 +1,7 @@
 """Parts by entity: nothing of a person on two sides, and once in a judged group. Truth: the rows' own columns."""
 
 import logging
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,14 @@ def test_nobody_is_on_two_sides_and_every_picture_is_somewhere(rule):
 
 @pytest.mark.parametrize("rule", RULES)
 def test_where_a_person_goes_is_the_same_whatever_else_is_in_the_set(rule):
-    settings = {"split": rule, "split_by": "person", "repeats": "keep", "test_share": 0.4, "salt": "x", "seed": 1}
+    settings: dict[str, Any] = {
+        "split": rule,
+        "split_by": "person",
+        "repeats": "keep",
+        "test_share": 0.4,
+        "salt": "x",
+        "seed": 1,
+    }
     rows = visits()
     everybody = people_of(packed(rows, **settings).dataset, rows)
     left = people_of(packed(rows, drop_groups=["Asian"], **settings).dataset, rows)
@@ -47,8 +55,9 @@ def test_where_a_person_goes_is_the_same_whatever_else_is_in_the_set(rule):
 
 def test_another_salt_or_seed_chooses_other_people():
     rows = visits()
-    for settings in ({"split": "content_hash", "salt": "b"}, {"split": "random", "seed": 5}):
-        plain = {"split": settings["split"], "split_by": "person", "test_share": 0.4}
+    changes: list[dict[str, Any]] = [{"split": "content_hash", "salt": "b"}, {"split": "random", "seed": 5}]
+    for settings in changes:
+        plain: dict[str, Any] = {"split": settings["split"], "split_by": "person", "test_share": 0.4}
         one = people_of(packed(rows, **plain).dataset, rows)["test"]
         other = people_of(packed(rows, **plain | settings).dataset, rows)["test"]
         assert set(one) != set(other)
@@ -56,7 +65,7 @@ def test_another_salt_or_seed_chooses_other_people():
 
 def test_a_judged_group_counts_a_person_once_and_the_others_are_listed_and_told(caplog):
     rows = visits(15)
-    settings = {"split": "random", "split_by": "person", "test_share": 0.4, "validation_share": 0.2, "target": "race"}
+    settings: dict[str, Any] = {"split": "random", "split_by": "person", "test_share": 0.4, "validation_share": 0.2}
     everything = packed(rows, repeats="keep", **settings)
     with caplog.at_level(logging.INFO):
         once = packed(rows, **settings)

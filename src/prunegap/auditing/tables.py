@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from prunegap.errors import UserError, did_you_mean
-from prunegap.sources.columns import column_names, is_parquet, parquet_table
+from prunegap.sources.columns import begins_with, column_names, is_parquet, parquet_table
 
 Table = Any
 """A ``pyarrow.Table``; pyarrow has no types."""
@@ -23,10 +23,12 @@ def compute() -> Any:  # noqa: ANN401 - a module whose functions are made when i
 def read_table(path: Path) -> Table:
     """Read a ``.csv`` file (UTF-8, with a header; every value stays text), a ``.parquet`` file, or a table of MLflow.
 
+    A file without a suffix, as a pipeline's steps hand it on, is what its first bytes say.
+
     Raises:
         UserError: another suffix, or a file that is not what its suffix says.
     """
-    if path.suffix.lower() == ".json":
+    if path.suffix.lower() == ".json" or (not path.suffix and path.is_file() and begins_with(path, b"{")):
         return _read_mlflow_table(path)
     return parquet_table(path) if is_parquet(path) else _read_csv(path)
 

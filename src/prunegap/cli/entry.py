@@ -26,6 +26,7 @@ from prunegap.cli.card_command import card_command
 from prunegap.cli.close_run import close_run
 from prunegap.cli.experiment_file import read_experiment
 from prunegap.cli.gate_command import gate_command
+from prunegap.cli.kubeflow_audit import kubeflow_audit
 from prunegap.cli.kubeflow_look import look_at
 from prunegap.cli.kubeflow_plan import each_item, plan_cells
 from prunegap.cli.kubeflow_task import kubeflow_task
@@ -144,6 +145,7 @@ cli.add_command(audit_command)
 cli.add_command(card_command)
 cli.add_command(plan_command)
 cli.add_command(kubeflow_task)
+cli.add_command(kubeflow_audit)
 cli.add_command(look_at)
 cli.add_command(plan_cells)
 cli.add_command(each_item)

@@ -120,7 +120,7 @@ def run_task(stage: Stage[..., Any], task: TaskInput) -> None:
     inputs = {port.name: _input(port, task.inputs) for port in stage.inputs}
     outputs = {port.name: _output(port.name, task.outputs) for port in stage.outputs}
     for place in (*outputs.values(), task.output_file):
-        _require_writable(place)
+        require_writable(place)
     if not os.environ.get("MLFLOW_TRACKING_URI"):
         click.echo("MLFLOW_TRACKING_URI is not set: the step is not tracked in MLflow", err=True)
     read = [read_manifest(path, kind) for _, kind, path in artifacts_of(stage.inputs, inputs)]
@@ -141,7 +141,7 @@ def run_task(stage: Stage[..., Any], task: TaskInput) -> None:
             # Kubeflow reads the metadata; the file is for what looks for one, as kfp's local cache does.
             write_json(task.outputs[METRICS], metadata[METRICS])
         task.output_file.parent.mkdir(parents=True, exist_ok=True)
-        write_json(task.output_file, {"artifacts": _described(task.uris, metadata)})
+        write_json(task.output_file, described(task.uris, metadata))
     params.admit(outputs)
 
 
@@ -164,11 +164,13 @@ def _family(metric: str) -> str:
     return LIMITS if family in SPLITS and metric.endswith(("_low", "_high")) else family
 
 
-def _described(uris: Mapping[str, str], metadata: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    return {
+def described(uris: Mapping[str, str], metadata: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return an executor output with every artifact and what is told of it."""
+    artifacts = {
         name: {"artifacts": [{"name": name, "uri": uri, "metadata": metadata.get(name, {})}]}
         for name, uri in uris.items()
     }
+    return {"artifacts": artifacts}
 
 
 def _input(port: Port, given: Mapping[str, Sequence[Path]]) -> Path | tuple[Path, ...]:
@@ -191,7 +193,7 @@ def _output(name: str, outputs: Mapping[str, Path]) -> Path:
     return outputs[name]
 
 
-def _require_writable(place: Path) -> None:
+def require_writable(place: Path) -> None:
     """Refuse a folder of somebody else's before any work: kfp's DockerRunner mounts one of whoever started it."""
     nearest = next(str(folder) for folder in place.parents if os.path.exists(folder))  # noqa: PTH110 - Path's may raise
     if not os.access(nearest, os.W_OK | os.X_OK):

@@ -17,8 +17,12 @@ MAY_SHIP = {"admissible": "May ship", "inadmissible": "May not ship", "undecidab
 
 def together(judged: Sequence[Audit]) -> str:
     """Return the verdict over several groupings: all must be admissible, one at fault is enough."""
-    words = {one.verdict for one in judged}
-    return next(word for word in ("inadmissible", "undecidable", "admissible") if word in words)
+    return worst([one.verdict for one in judged])
+
+
+def worst(verdicts: Sequence[str]) -> str:
+    """Return what several verdicts come to."""
+    return next(word for word in ("inadmissible", "undecidable", "admissible") if word in verdicts)
 
 
 def is_accepted(verdict: str, accept_undecidable: bool) -> bool:

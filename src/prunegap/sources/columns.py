@@ -29,15 +29,23 @@ def read_columns(path: Path) -> Columns:
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether a table is a Parquet file, else a CSV file.
+    """Whether a table is a Parquet file, else a CSV file; where it has no suffix its first bytes say so.
 
     Raises:
         UserError: its suffix says neither.
     """
     suffix = path.suffix.lower()
+    if not suffix and path.is_file():
+        return begins_with(path, b"PAR1")
     if suffix not in {".csv", ".parquet", ".pq"}:
         raise UserError(f"{path}: a table is a .csv or .parquet file, got '{suffix}'")
     return suffix != ".csv"
+
+
+def begins_with(path: Path, first: bytes) -> bool:
+    """Whether a file begins with these bytes."""
+    with path.open("rb") as file:
+        return file.read(len(first)) == first
 
 
 def column_names(header: Sequence[str], path: Path) -> list[str]:
