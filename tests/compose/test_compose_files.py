@@ -34,7 +34,7 @@ def test_every_container_is_hardened_and_no_port_leaves_the_machine(project: Pro
             address = port["host_ip"] if isinstance(port, dict) else port.split(":")[0]
             assert address == "127.0.0.1", name
     steps = [service for service in services.values() if service["image"] == "a/stage:1"]
-    assert len(steps) == 32 + 2 + 2  # the steps, open-run and close-run, the whole experiment on a CPU and on a GPU
+    assert len(steps) == 48 + 2 + 2  # the steps, open-run and close-run, the whole experiment on a CPU and on a GPU
     (gpu,) = services["experiment-gpu"]["deploy"]["resources"]["reservations"]["devices"]
     assert (gpu["capabilities"], gpu["count"]) == (["gpu"], 1), "a stage uses one"
 

@@ -70,6 +70,32 @@ def test_tables_fit_100_columns_without_cutting_a_number(simulate, seeds, count)
         assert f"▲ {worst:+z.1f} [" in groups
 
 
+def test_limits_and_verdicts_of_several_seeds_fit_too_and_no_name_or_figure_is_cut(simulate):
+    evaluations = simulate(seeds=(0, 1, 2, 3, 4), methods=("nft", "el_rb", "ceag"), per_group=400)
+    verdict = verdict_on(evaluations, tolerance=0.05)
+    rows = summarise(evaluations, verdict)
+    assert any(len([count for count in row.verdicts.values() if count]) > 1 for row in rows), "a long cell"
+    text = printed(comparison_table(rows, "test"))
+    assert max(map(len, text.splitlines())) <= 100
+    for row in rows:
+        line = next(line for line in text.splitlines() if f" {row.shown_name} " in line)
+        for name in ("max_psi", "psi_pw"):
+            figure = row.splits["test"][name]
+            low, high = (100 * end for end in (figure.low, figure.high))
+            assert f"{100 * figure.mean:.1f} [{low:.1f}, {high:.1f}]" in line
+    words = " ".join(text.split())
+    assert "undecidable" in words
+
+
+def test_on_the_judged_part_the_tolerance_is_that_of_the_verdict(simulate):
+    evaluations = simulate(per_group=400, tolerance=0.02, seeds=(0,))
+    wide = verdict_on(evaluations, tolerance=0.5)
+    assert "! " in printed(group_table(evaluations, 0.9, "test"))
+    judged = printed(group_table(evaluations, 0.9, "test", wide))
+    assert judged.count("!") == 1, "in the note alone"
+    assert printed(group_table(evaluations, 0.9, "train", wide)) == printed(group_table(evaluations, 0.9, "train"))
+
+
 def test_the_worst_group_of_each_method_is_marked_and_gaps_above_tolerance_too(simulate):
     """On train, where the examples are all there are."""
     evaluations = simulate(per_group=400, tolerance=0.02)

@@ -1,5 +1,8 @@
 """CSV and Parquet tables over real files. Truth: the values they were written from."""
 
+import os
+import re
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -8,6 +11,7 @@ from PIL import Image
 from prunegap.errors import UserError
 from prunegap.sources.pack import pack
 from prunegap.sources.registry import SourceOptions, open_source
+from prunegap.sources.source_identity import source_identity
 
 
 def write_image(path, grey):
@@ -32,6 +36,26 @@ def test_a_table_named_relative_to_the_working_folder_finds_its_images(tmp_path,
     (tmp_path / "table.csv").write_text("image,label\n1.png,cat\n")
     monkeypatch.chdir(tmp_path)
     assert open_source("table", "table.csv").load(0)[0, 0] == 9
+
+
+def test_a_template_makes_a_path_of_what_the_image_column_has(tmp_path):
+    write_image(tmp_path / "images" / "ISIC_7.png", 9)
+    (tmp_path / "table.csv").write_text("image_id,dx\n7,nv\n")
+    own = {"image_path": "images/ISIC_{}.png"}
+    options = SourceOptions(image_column="image_id", label_column="dx", own=own)
+    rows = open_source("table", str(tmp_path / "table.csv"), options)
+    assert (rows.names, rows.load(0)[0, 0]) == (["images/ISIC_7.png"], 9)
+    looked = source_identity(str(tmp_path / "table.csv"), options)["images of table.csv"]
+    write_image(tmp_path / "images" / "ISIC_7.png", 8)
+    os.utime(tmp_path / "images" / "ISIC_7.png", (1, 1))
+    assert source_identity(str(tmp_path / "table.csv"), options)["images of table.csv"] != looked
+
+
+@pytest.mark.parametrize("template", ["images/", "{}/{}.png"])
+def test_a_template_needs_one_place_for_it(tmp_path, template):
+    (tmp_path / "table.csv").write_text("image,label\n7,nv\n")
+    with pytest.raises(UserError, match=r"image_path must have one \{\} .*got '" + re.escape(template)):
+        open_source("table", str(tmp_path / "table.csv"), SourceOptions(own={"image_path": template}))
 
 
 def test_a_parquet_file_keeps_whole_numbers_whole_and_gaps_empty(tmp_path):

@@ -62,13 +62,11 @@ class PrepareDataParams(StageParams):
     )
     split_by: str = Field(
         default="",
-        description="Attribute (patient, lesion, person) whose examples all fall on one side, in validation too; "
-        "empty: every example for itself.",
+        description="Attribute (patient, lesion, person) whose examples all fall on one side; empty: none.",
     )
     repeats: Literal["drop", "keep"] = Field(
         default="drop",
-        description="With split_by: further examples of one value in one group of validation or test are left out and "
-        "listed (limits take examples as independent), or kept.",
+        description="With split_by: further examples of one value in a judged group are left out, or kept.",
     )
     test_share: float = Field(default=0.2, gt=0, lt=1, description="Share of test examples, unless the split is given.")
     validation_share: float = Field(
