@@ -81,8 +81,9 @@ def test_limits_and_verdicts_of_several_seeds_fit_too_and_no_name_or_figure_is_c
         line = next(line for line in text.splitlines() if f" {row.shown_name} " in line)
         for name in ("max_psi", "psi_pw"):
             figure = row.splits["test"][name]
-            low, high = (100 * end for end in (figure.low, figure.high))
-            assert f"{100 * figure.mean:.1f} [{low:.1f}, {high:.1f}]" in line
+            assert figure.low is not None
+            assert figure.high is not None
+            assert f"{100 * figure.mean:.1f} [{100 * figure.low:.1f}, {100 * figure.high:.1f}]" in line
     words = " ".join(text.split())
     assert "undecidable" in words
 
