@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     GroupFloats: TypeAlias = Tensor
     GroupInts: TypeAlias = Tensor
     GroupBools: TypeAlias = Tensor
+    PairFloats: TypeAlias = Tensor
     ConstraintFloats: TypeAlias = Tensor
     Scalar: TypeAlias = Tensor
     Logits: TypeAlias = Tensor
@@ -28,7 +29,7 @@ else:
         from jaxtyping import Bool, Float, Int64, Shaped, UInt8
     except ImportError:
         ExampleFloats = ExampleInts = ExampleBools = GroupFloats = GroupInts = GroupBools = Tensor
-        ConstraintFloats = Scalar = Logits = PackedImages = Inputs = Tensor
+        PairFloats = ConstraintFloats = Scalar = Logits = PackedImages = Inputs = Tensor
     else:
         ExampleFloats = Float[Tensor, "examples"]
         ExampleInts = Int64[Tensor, "examples"]
@@ -36,6 +37,7 @@ else:
         GroupFloats = Float[Tensor, "groups"]
         GroupInts = Int64[Tensor, "groups"]
         GroupBools = Bool[Tensor, "groups"]
+        PairFloats = Float[Tensor, "groups groups"]
         ConstraintFloats = Float[Tensor, "constraints"]
         Scalar = Float[Tensor, ""]
         Logits = Float[Tensor, "examples classes"]

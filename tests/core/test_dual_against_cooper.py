@@ -47,8 +47,10 @@ class Problem(cooper.ConstrainedMinimizationProblem):
         super().__init__()
         self.parameter, self.method, self.equality = parameter, method, equality
         self.queues = [deque[float](maxlen=CAPACITY) for _ in range(GROUPS)]
-        kind = cooper.ConstraintType.EQUALITY if method.startswith("el") else cooper.ConstraintType.INEQUALITY
-        multiplier = cooper.multipliers.DenseMultiplier(num_constraints=GROUPS, dtype=torch.float64)
+        equal = method.startswith("el") or method == "equal_eag"
+        kind = cooper.ConstraintType.EQUALITY if equal else cooper.ConstraintType.INEQUALITY
+        count = 2 * GROUPS if method == "two_sided_eag" else GROUPS
+        multiplier = cooper.multipliers.DenseMultiplier(num_constraints=count, dtype=torch.float64)
         self.disparity = cooper.Constraint(kind, cooper.formulations.Lagrangian, multiplier)
 
     def estimates(self, values: list[float], groups: list[int]) -> tuple[dict[int, float], dict[int, float]]:
@@ -66,15 +68,20 @@ class Problem(cooper.ConstrainedMinimizationProblem):
     def measured(self, values: list[float], groups: list[int]) -> Tensor:
         means, weight = self.estimates(values, groups)
         overall = sum(weight[g] * means[g] for g in means)
-        share = weight if self.method == "ceag" else {g: COUNTS[g] / sum(COUNTS) for g in range(GROUPS)}
-        dense = sum(share[g] * DENSE_ACCURACY[g] for g in share)
-        violation = torch.zeros(GROUPS, dtype=torch.float64)
+        share = {g: COUNTS[g] / sum(COUNTS) for g in range(GROUPS)} if self.method == "ceag_no_rb" else weight
+        of_dense = DENSE_LOSS if self.method == "celg" else DENSE_ACCURACY
+        dense = sum(share[g] * of_dense[g] for g in share)
+        violation = torch.zeros(2 * GROUPS, dtype=torch.float64)
         for g, value in means.items():
+            psi = (of_dense[g] - value) - (dense - overall)
             if self.method.startswith("el"):
                 violation[g] = abs(value - overall) if self.equality == "absolute" else value - overall
+            elif self.method == "equal_eag":
+                violation[g] = psi
             else:
-                violation[g] = (DENSE_ACCURACY[g] - value) - (dense - overall) - TOLERANCE
-        return violation
+                violation[g] = (-psi if self.method == "celg" else psi) - TOLERANCE
+                violation[GROUPS + g] = -psi - TOLERANCE
+        return violation if self.method == "two_sided_eag" else violation[:GROUPS]
 
     def surrogate(self, loss: Tensor, groups: Tensor) -> Tensor:
         rows = []
@@ -84,11 +91,12 @@ class Problem(cooper.ConstrainedMinimizationProblem):
             if not self.method.startswith("el") and present.any():
                 row = row - DENSE_LOSS[g] + 0.45
             rows.append(row.abs() if self.equality == "absolute" else row)
-        return torch.stack(rows)
+        stacked = torch.stack(rows)
+        return torch.cat([stacked, -stacked]) if self.method == "two_sided_eag" else stacked
 
     def compute_cmp_state(self, batch: Drawn) -> cooper.CMPState:
         loss, correct = forward(self.parameter, batch)
-        values = loss.detach() if self.method.startswith("el") else correct.double()
+        values = loss.detach() if self.method.startswith("el") or self.method == "celg" else correct.double()
         state = cooper.ConstraintState(
             violation=self.surrogate(loss, batch.groups),
             strict_violation=self.measured(values.tolist(), batch.groups.tolist()),
@@ -104,7 +112,8 @@ def sgd(parameter: Tensor) -> torch.optim.SGD:
     ("method", "equality"),
     [
         ("ceag", "signed"), ("ceag_no_rb", "signed"), ("el", "signed"), ("el", "absolute"),
-        ("el_rb", "signed"), ("el_rb", "absolute"),
+        ("el_rb", "signed"), ("el_rb", "absolute"), ("celg", "signed"), ("equal_eag", "signed"),
+        ("two_sided_eag", "signed"),
     ],
 )  # fmt: skip
 def test_fifty_steps_agree_with_cooper(method, equality):
@@ -119,7 +128,7 @@ def test_fifty_steps_agree_with_cooper(method, equality):
         problem, sgd(theirs), torch.optim.SGD(problem.dual_parameters(), lr=DUAL_STEP, maximize=True)
     )
     primal = sgd(ours)
-    largest = torch.zeros(GROUPS, dtype=torch.float64)
+    largest = torch.zeros(len(dual.names), dtype=torch.float64)
     for batch in draw(50):
         optimizer.roll(compute_cmp_state_kwargs={"batch": batch})
         primal.zero_grad()

@@ -11,32 +11,16 @@ Excess loss of at most t = 3/10 over a dense model of loss 0: B binds, 3/4 (2 - 
 With t = 2 nothing binds: x = 1/2, both multipliers 0.
 """
 
-from typing import Literal
-
 import pytest
 import torch
 from core.dual_setup import dual_state
 
 from prunegap.constraints.dual import DualState
-from prunegap.constraints.formulation import ConstrainedMethod, Measured
-from prunegap.constraints.formulations.excess_accuracy_gaps import ExcessAccuracyGaps
-from prunegap.shapes import ConstraintFloats
+from prunegap.constraints.formulation import ConstrainedMethod
+from prunegap.constraints.formulations.excess_loss_gaps import ExcessLossGaps
 
 GROUPS = torch.tensor([0, 0, 0, 1])
 CENTRES = torch.tensor([0.0, 0.0, 0.0, 2.0], dtype=torch.float64)
-
-
-class ExcessLossGaps(ExcessAccuracyGaps):
-    """The same problem with losses in place of accuracies ("Balancing Act", Eq. 11): measured = surrogate."""
-
-    measures: Literal["accuracy", "loss"] = "loss"
-
-    def __init__(self, settings):
-        super().__init__(settings)
-        self.tolerance = settings.tolerance
-
-    def violation(self, measured: Measured) -> ConstraintFloats:
-        return measured.sparse - measured.dense - (measured.sparse_overall - measured.dense_overall) - self.tolerance
 
 
 def solve(dual: DualState, steps: int = 250) -> float:

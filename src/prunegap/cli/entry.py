@@ -30,6 +30,7 @@ from prunegap.cli.kubeflow_audit import kubeflow_audit
 from prunegap.cli.kubeflow_look import look_at
 from prunegap.cli.kubeflow_plan import each_item, plan_cells
 from prunegap.cli.kubeflow_task import kubeflow_task
+from prunegap.cli.methods_command import methods_command
 from prunegap.cli.open_run import open_run
 from prunegap.cli.plan_command import plan_command
 from prunegap.cli.stage_command import stage_command
@@ -144,6 +145,7 @@ for _stage in STAGES:
 cli.add_command(audit_command)
 cli.add_command(card_command)
 cli.add_command(plan_command)
+cli.add_command(methods_command)
 cli.add_command(kubeflow_task)
 cli.add_command(kubeflow_audit)
 cli.add_command(look_at)

@@ -32,6 +32,16 @@ class Measured:
     dense: GroupFloats
     dense_overall: Scalar
 
+    @property
+    def gap(self) -> GroupFloats:
+        """What each group has less than under the dense model: of accuracies its gap."""
+        return self.dense - self.sparse
+
+    @property
+    def excess_gap(self) -> GroupFloats:
+        """How much more each group loses than all examples do."""
+        return self.gap - (self.dense_overall - self.sparse_overall)
+
 
 @dataclass(frozen=True)
 class BatchLoss:

@@ -33,8 +33,7 @@ class ExcessAccuracyGaps:
 
     def violation(self, measured: Measured) -> ConstraintFloats:
         """Excess accuracy gap above the tolerance."""
-        gap = measured.dense - measured.sparse
-        return gap - (measured.dense_overall - measured.sparse_overall) - self._tolerance
+        return measured.excess_gap - self._tolerance
 
     def group_coefficients(self, multipliers: ConstraintFloats, batch: BatchLoss) -> GroupFloats:  # noqa: ARG002
         """The multipliers themselves."""
