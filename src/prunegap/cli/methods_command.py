@@ -2,10 +2,14 @@
 
 import inspect
 from collections.abc import Iterator
+from typing import Literal
 
 import click
 
-KINDS = {"pruning rules (prune.rule)": "pruning_rules", "controllers of the multipliers": "controllers"}
+KINDS: dict[str, Literal["pruning_rules", "controllers"]] = {
+    "pruning rules (prune.rule)": "pruning_rules",
+    "controllers of the multipliers": "controllers",
+}
 
 
 @click.command("methods")
