@@ -27,7 +27,7 @@ EVALUATION = "evaluation.json"
 EVALUATIONS = "evaluations.json"
 CLASSIFICATION = "classification.json"
 MEMBERS = "group_of_example.safetensors"
-USUAL = TRAIN, _, TEST = "train", "validation", "test"
+USUAL = TRAIN, VALIDATION, TEST = "train", "validation", "test"
 NOT_FIGURES = {"outcomes", "members", "table", "classification", "made_from"}
 
 

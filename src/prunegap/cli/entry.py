@@ -199,7 +199,7 @@ def cautions(workspace: Path) -> Iterator[str]:
 
 def show_comparison(comparison: Path) -> None:
     """Print the tables of a comparison artifact."""
-    from prunegap.report.differences import difference_sentence
+    from prunegap.report.differences import sentences_at
     from prunegap.report.tables import comparison_table, group_table
     from prunegap.report.verdict_text import short_verdict
 
@@ -214,9 +214,8 @@ def show_comparison(comparison: Path) -> None:
         console.print(comparison_table(rows, split))
     for level in dict.fromkeys(row.sparsity for row in rows):
         console.print(group_table(evaluations, level, "test", verdict))
-        for one in beside:
-            if one.sparsity == level:
-                console.print(f"{one.method} {difference_sentence(one)}", markup=False, highlight=False)
+        for method, sentence in sentences_at(beside, level):
+            console.print(f"{method} {sentence}", markup=False, highlight=False)
     console.print(f"Report: {comparison / 'comparison.html'}", soft_wrap=True)
 
 

@@ -64,7 +64,7 @@ def _difference(pairs: Sequence[tuple[Evaluation, Evaluation]], split: str, alph
     counts = [PairedCounts.count(before, after, groups, len(names)) for before, after in right]
     if (counts[0].examples > 0).sum() < 2:
         return None
-    stacked = PairedCounts.of(*([getattr(one, what) for one in counts] for what in ("examples", "lost", "gained")))
+    stacked = PairedCounts.stacked(counts)
     if len(pairs) > 1:
         deltas = right[:, 0].astype(np.int64) - right[:, 1]
         limits = over_seeds(stacked, alpha, kept=kept_image_variance(deltas, groups, len(names)))
@@ -85,6 +85,11 @@ def _difference(pairs: Sequence[tuple[Evaluation, Evaluation]], split: str, alph
             if count
         ),
     )
+
+
+def sentences_at(differences: Sequence[MethodDifference], sparsity: float) -> list[tuple[str, str]]:
+    """Return each method at a sparsity with what is shown of it beside the first."""
+    return [(one.method, difference_sentence(one)) for one in differences if one.sparsity == sparsity]
 
 
 def difference_sentence(one: MethodDifference) -> str:

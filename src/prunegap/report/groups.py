@@ -116,7 +116,7 @@ def _with_limits_over_seeds(
     if len(runs) < 2 or len(groups) < 2 or len(sizes) > 1 or not limited:
         return groups
     counts = [result.tally().counts for result in results]
-    stacked = PairedCounts.of(*([getattr(one, what) for one in counts] for what in ("examples", "lost", "gained")))
+    stacked = PairedCounts.stacked(counts)
     limits = over_seeds(stacked, runs[0].alpha)
     ends = dict(
         zip((group.name for group in results[0].groups), zip(limits.low, limits.high, strict=True), strict=True)

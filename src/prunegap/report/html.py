@@ -14,7 +14,7 @@ from prunegap.artifacts.evaluation import Evaluation, judged_split, splits_of
 from prunegap.artifacts.method_difference import MethodDifference
 from prunegap.artifacts.verdict import Verdict
 from prunegap.pruning.layer_roles import why_dense
-from prunegap.report.differences import difference_sentence
+from prunegap.report.differences import sentences_at
 from prunegap.report.findings import CAVEAT, Findings, findings
 from prunegap.report.gallery import Picture, draw_all
 from prunegap.report.grids import Grid, comparison_grid, group_grid, group_quantities
@@ -82,10 +82,6 @@ def write_html(
         UserError: no evaluation, or evaluations of different data.
     """
     check_one_problem(evaluations)
-    beside = {
-        sparsity: [(one.method, difference_sentence(one)) for one in differences if one.sparsity == sparsity]
-        for sparsity in sparsities_of(evaluations)
-    }
     drawn = draw_all(rows, evaluations, histories) if pictures is None else pictures
     page = templates().get_template("comparison.html.j2")
     text = page.render(
@@ -95,8 +91,8 @@ def write_html(
         comparisons=[comparison_grid(rows, name) for name in splits_of(evaluations)],
         answer=recommendation(verdict),
         levels=[
-            replace(_level(rows, evaluations, sparsity, drawn, verdict), beside=told)
-            for sparsity, told in beside.items()
+            replace(_level(rows, evaluations, sparsity, drawn, verdict), beside=sentences_at(differences, sparsity))
+            for sparsity in sparsities_of(evaluations)
         ],
         terms=terms(evaluations),
         methods=methods(evaluations),

@@ -12,7 +12,7 @@ from rich.text import Text
 from prunegap.artifacts.evaluation import Evaluation, splits_of
 from prunegap.artifacts.method_difference import MethodDifference
 from prunegap.artifacts.verdict import Verdict
-from prunegap.report.differences import difference_sentence
+from prunegap.report.differences import sentences_at
 from prunegap.report.findings import findings
 from prunegap.report.grids import (
     VERDICT,
@@ -120,8 +120,8 @@ def all_groups_markdown(
         parts += [f"- {_escaped(f'{name}: {sentence}')}" for name, sentence in found.verdicts]
         parts.append(f"\n{_escaped(found.feasibility)}\n")
         parts += [f"- {_escaped(f'{name}: {sentence}')}" for name, sentence in found.hurt]
-        told = [f"{one.method} {difference_sentence(one)}" for one in differences if one.sparsity == sparsity]
-        parts += ["", *(f"- {_escaped(one)}" for one in told)] if told else []
+        told = [f"- {_escaped(f'{name} {sentence}')}" for name, sentence in sentences_at(differences, sparsity)]
+        parts += ["", *told] if told else []
         for split in splits_of([one for one in evaluations if one.sparsity == sparsity]):
             for quantity in group_quantities(evaluations):
                 grid = group_grid(evaluations, sparsity, split, quantity, verdict)

@@ -28,7 +28,6 @@ from prunegap.sources.partition import (
     Indices,
     SplitRule,
     SplitSettings,
-    entities_of,
     partition,
     require_every_group,
 )
@@ -151,8 +150,8 @@ def _grouped(
 def _without_repeats(
     rows: Rows, decoded: Decoded, groups: Indices, parts: Mapping[str, Indices], column: str
 ) -> tuple[dict[str, Indices], list[BadRow]]:
-    names = _pick(rows.names, np.array(decoded.row_indices, dtype=np.int64))
-    entities = entities_of(rows, decoded.row_indices, column)
+    kept = np.array(decoded.row_indices, dtype=np.int64)
+    names, entities = _pick(rows.names, kept), _pick(rows.columns[column], kept)
     further = further_examples(parts, groups, entities, names)
     if len(further):
         logger.info(

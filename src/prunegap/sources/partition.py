@@ -63,13 +63,13 @@ def partition(rows: Rows, decoded: Decoded, groups: Indices, settings: SplitSett
         ties = [_attributes(rows, row) for row in trained_rows]
         held = stratified_holdout(groups[rest], keys, settings.validation_share, settings.seed, ties)
     else:
-        entities = entities_of(rows, trained_rows, settings.by)
+        entities = _entities(rows, trained_rows, settings.by)
         held = holdout_by_entity(groups[rest], entities, settings.validation_share, settings.seed)
     parts = {"train": rest[~held], "validation": rest[held], "test": np.flatnonzero(is_test)}
     return {name: indices for name, indices in parts.items() if name != "validation" or len(indices)}
 
 
-def entities_of(rows: Rows, row_indices: Sequence[int], column: str) -> list[str]:
+def _entities(rows: Rows, row_indices: Sequence[int], column: str) -> list[str]:
     """Return what each row is of."""
     values = rows.columns[column]
     return [values[row] for row in row_indices]
@@ -78,7 +78,7 @@ def entities_of(rows: Rows, row_indices: Sequence[int], column: str) -> list[str
 def _is_test(rows: Rows, decoded: Decoded, settings: SplitSettings) -> Chosen:
     if settings.by is None:
         return _is_test_alone(rows, decoded, settings)
-    entities = entities_of(rows, decoded.row_indices, settings.by)
+    entities = _entities(rows, decoded.row_indices, settings.by)
     if settings.rule == "content_hash":
         return content_hash_split(entities, settings.test_share, settings.salt)
     if settings.rule == "random":

@@ -4,6 +4,7 @@ Per example ``delta = (dense correct) - (compressed correct)`` is 1 (lost), -1 (
 the group's accuracy gap, that minus the mean over all examples its excess gap psi.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -43,6 +44,11 @@ class PairedCounts:
     def of(cls, examples: ArrayLike, lost: ArrayLike, gained: ArrayLike) -> Self:
         """Return the counts as arrays of integers."""
         return cls(*(np.atleast_1d(np.asarray(one, dtype=np.int64)) for one in (examples, lost, gained)))
+
+    @classmethod
+    def stacked(cls, each: Sequence["PairedCounts"]) -> Self:
+        """Return several counts of the same groups as one of shape (their number, groups)."""
+        return cls.of(*([getattr(one, what) for one in each] for what in ("examples", "lost", "gained")))
 
     @classmethod
     def count(cls, before: ArrayLike, after: ArrayLike, groups: ArrayLike, num_groups: int) -> Self:
