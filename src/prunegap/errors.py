@@ -1,7 +1,7 @@
 """The one error a user can cause: what is wrong, which value, which rule, and what to do."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 
 
 class UserError(Exception):
@@ -21,7 +21,15 @@ class NotAdmittedError(UserError):
 
 
 def did_you_mean(word: str, valid: Iterable[str]) -> str:
-    """Return ``; did you mean 'x'?`` for the nearest valid name, else the list of valid names."""
+    """Return ``; did you mean 'x'?`` for the nearest valid name, else the list of valid names.
+
+    Of names that are as near, the one of the same letters wins: ``caeg`` is ``ceag`` and not ``celg``.
+    """
     names = sorted(valid)
-    near = get_close_matches(word, names, n=1, cutoff=0.6)
-    return f"; did you mean '{near[0]}'?" if near else f"; valid: {', '.join(names)}"
+
+    def nearness(name: str) -> tuple[float, float]:
+        in_order = SequenceMatcher(None, name, word).ratio()
+        return in_order, SequenceMatcher(None, sorted(name), sorted(word)).ratio()
+
+    near = get_close_matches(word, names, n=max(1, len(names)), cutoff=0.6)
+    return f"; did you mean '{max(near, key=nearness)}'?" if near else f"; valid: {', '.join(names)}"
