@@ -34,7 +34,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"acquire_dense": {"weights": 3}}, "acquire_dense.weights: must be text, got 3"),
     ({"seeds": 3}, "seeds: must be a list, as in [a, b], got 3"),
     ({"methods": "ceag"}, "methods: must be a list, as in [a, b], got 'ceag'"),
-    ({"methods": ["caeg"]}, "did you mean 'ceag'?"),
+    ({"methods": ["caeg"]}, "methods.0.method: method 'caeg' is not known; did you mean 'ceag'?"),
     ({"methods": [3]}, "methods.0: must be a section of keys and values, got 3"),
     ({"prune": 3}, "prune: must be a section of keys and values, got 3"),
     ({"device": "gpu"}, "device: must be 'auto', 'cpu' or 'cuda', got 'gpu'"),
