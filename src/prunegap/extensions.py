@@ -5,9 +5,10 @@ a name is imported when it is used.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, PackageNotFoundError, distribution, entry_points
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
 
@@ -59,6 +60,26 @@ def extension(group: Group, name: str) -> Any:  # noqa: ANN401 - the group says 
             f"{_SINGULAR[group]} '{name}' cannot be loaded from {point.value} ({error}); correct or uninstall its "
             "package"
         ) from error
+
+
+def require_options(group: Group, name: str, given: Iterable[str], parameter: str) -> None:
+    """Refuse options that the object behind a name has not: its keyword-only arguments are those it has.
+
+    Args:
+        group: of the name.
+        name: of what the options are for.
+        given: names of options.
+        parameter: what sets them, for the message.
+
+    Raises:
+        UserError: an option it has not, or as :func:`extension`.
+    """
+    arguments = signature(extension(group, name)).parameters.values()
+    known = [one.name for one in arguments if one.kind is one.KEYWORD_ONLY]
+    stray = next((option for option in given if option not in known), None)
+    if stray is not None:
+        hint = did_you_mean(stray, known) if known else "; it has none"
+        raise UserError(f"{parameter}: {_SINGULAR[group]} '{name}' has no option '{stray}'{hint}")
 
 
 def entry_point(group: Group, name: str) -> EntryPoint:

@@ -55,9 +55,13 @@ class Item:
 
     def __init__(self, values):
         self.__dict__ = {
-            key: [Item(one) for one in value] if key in {"cells", "prunings"} else value
+            key: [Item(one) for one in value] if key in {"cells", "prunings"} else as_a_stage_reads_it(value)
             for key, value in values.items()
         }
+
+
+def as_a_stage_reads_it(value):
+    return tuple(value) if isinstance(value, list) else value
 
 
 @pytest.mark.parametrize("dense_seeds", ["shared", "per_seed"])

@@ -63,6 +63,7 @@ TRAINING: Effects = {
 }
 DUAL: Effects = {
     "controller": (Pair("gradient_ascent", "momentum", ("weights", "entries", "trace")),),
+    "controller_options": (Pair((), ("bound=0.0001",), ("weights", "entries", "trace")),),
     "dual_step_size": (Pair(0.2, 0.5, ("weights", "entries", "trace")),),
     "buffer_size": (Pair(2, 3, ("weights", "entries", "trace")),),
     "overall_estimate": (Pair("share", "balanced", ("weights", "entries", "trace")),),

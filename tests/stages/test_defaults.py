@@ -13,6 +13,7 @@ TRAINING = {
 }  # fmt: skip
 DUAL = {
     "controller": "gradient_ascent",
+    "controller_options": (),
     "dual_step_size": 1e-3,
     "buffer_size": 40,
     "overall_estimate": "share",

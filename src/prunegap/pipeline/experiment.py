@@ -124,7 +124,7 @@ class Experiment(StrictNumbers):
 
     def plain_cells(self) -> list[dict[str, Any]]:
         """Return the cells as plain values that differ from ``finetune``, beside what every cell says."""
-        usual = self.finetune.model_dump()
+        usual = self.finetune.model_dump(mode="json")
         return [
             {
                 name: value

@@ -12,12 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prunegap.errors import UserError, did_you_mean
-from prunegap.extensions import extension, extensions
+from prunegap.errors import UserError
+from prunegap.extensions import extension, extensions, require_options
 from prunegap.remote.location import default_cache_dir
 
 if TYPE_CHECKING:
@@ -63,11 +62,7 @@ def open_source(name: str, location: str = "", options: SourceOptions | None = N
             package that returns no rows.
     """
     opener, options = extension("sources", name), options or SourceOptions()
-    known = [one.name for one in signature(opener).parameters.values() if one.kind is one.KEYWORD_ONLY]
-    stray = next((option for option in options.own if option not in known), None)
-    if stray is not None:
-        hint = did_you_mean(stray, known) if known else "; it has none"
-        raise UserError(f"source_options: source '{name}' has no option '{stray}'{hint}")
+    require_options("sources", name, options.own, "source_options")
     rows = opener(location, options, **options.own)
     from prunegap.sources.rows import Rows
 

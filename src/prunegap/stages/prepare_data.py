@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from prunegap.artifacts.dataset import Dataset
 from prunegap.extensions import extension_code
@@ -17,6 +17,7 @@ from prunegap.sources.source_identity import source_identity
 from prunegap.stages.circumstances import installed_version
 from prunegap.stages.contract import stage
 from prunegap.stages.known_names import known
+from prunegap.stages.named_options import OwnOptions, own_options
 from prunegap.stages.params import NO_EFFECT, StageParams
 
 
@@ -32,9 +33,7 @@ class PrepareDataParams(StageParams):
     download: bool = Field(
         default=False, description="Download a torchvision data set into its location if it is not there."
     )
-    source_options: tuple[str, ...] = Field(
-        default=(), description="Options that the source has alone, each as name=value."
-    )
+    source_options: OwnOptions = Field(default=(), description="Options that the source has alone, each as name=value.")
     image_column: str = Field(default="image", description="Table: column with the path of each image.")
     label_column: str = Field(
         default="label", description="Table: column predicted and grouped by unless said otherwise."
@@ -87,20 +86,6 @@ class PrepareDataParams(StageParams):
         default="", description="Where copies of s3:// objects are kept.", json_schema_extra=NO_EFFECT
     )
 
-    @field_validator("source_options")
-    @classmethod
-    def _options_have_names(cls, options: tuple[str, ...]) -> tuple[str, ...]:
-        names = [_name_and_value(option)[0] for option in options]
-        wrong = next(
-            (option for option, name in zip(options, names, strict=True) if not name or "=" not in option), None
-        )
-        if wrong is not None:
-            raise ValueError(f"must be name=value, got '{wrong}'")
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise ValueError(f"give each option once, got '{twice}' twice")
-        return options
-
     def options(self) -> SourceOptions:
         """Return what a source needs besides its location."""
         return SourceOptions(
@@ -109,7 +94,7 @@ class PrepareDataParams(StageParams):
             image_column=self.image_column,
             label_column=self.label_column,
             part_column=self.part_column,
-            own=dict(map(_name_and_value, self.source_options)),
+            own=own_options(self.source_options),
         )
 
     def outside(self) -> Mapping[str, str]:
@@ -121,11 +106,6 @@ class PrepareDataParams(StageParams):
         return extension_code("sources", self.source) | {
             name: installed_version(name) for name in ("Pillow", "scikit-learn")
         }
-
-
-def _name_and_value(option: str) -> tuple[str, str]:
-    name, _, value = option.partition("=")
-    return name.strip(), value
 
 
 @stage

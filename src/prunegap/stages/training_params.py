@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from prunegap.errors import UserError
 from prunegap.stages.known_names import known
+from prunegap.stages.named_options import OwnOptions, own_options
 from prunegap.stages.params import NO_EFFECT, StageParams
 
 if TYPE_CHECKING:
@@ -130,8 +131,13 @@ class DualParams(StageParams):
 
     controller: Annotated[str, known("controllers")] = Field(
         default="gradient_ascent",
-        description="How the multipliers follow the violations: gradient_ascent, or the controller of an installed "
+        description="How the multipliers follow the violations: gradient_ascent, pi, or the controller of an installed "
         "package.",
+    )
+    controller_options: OwnOptions = Field(
+        default=(),
+        description="Options of the controller, each as name=value: bound (largest multiplier); of pi also "
+        "proportional and smoothing.",
     )
     dual_step_size: float = Field(default=1e-3, gt=0, description="Step size of the multipliers (dual ascent).")
     buffer_size: int = Field(default=40, ge=1, description="Replay-buffer capacity k: measurements kept a group.")
@@ -146,9 +152,19 @@ class DualParams(StageParams):
         "in the released configurations.",
     )
 
+    @model_validator(mode="after")
+    def _controller_takes_its_options(self) -> Self:
+        if self.controller_options:  # or else nothing is imported
+            try:
+                self.dual_settings().controller(self.dual_step_size)
+            except UserError as error:
+                raise ValueError(str(error)) from None
+        return self
+
     def dual_settings(self) -> DualSettings:
         """Return the settings of the dual side."""
         from prunegap.constraints.controllers import controller
         from prunegap.constraints.dual import DualSettings
 
-        return DualSettings(self.dual_step_size, self.buffer_size, self.overall_estimate, controller(self.controller))
+        make = controller(self.controller, own_options(self.controller_options))
+        return DualSettings(self.dual_step_size, self.buffer_size, self.overall_estimate, make)
