@@ -1,4 +1,4 @@
-"""PI control of the multipliers. Truth: cooper's nuPI on the same violations, gradient ascent, and a problem that has an answer."""
+"""PI control of the multipliers. Truth: cooper's nuPI on the same violations, and problems that have an answer."""
 
 import math
 
