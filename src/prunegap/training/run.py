@@ -30,6 +30,10 @@ from prunegap.training.recipe import Recipe
 from prunegap.training.records import EpochEntry, optional
 from prunegap.training.step import train_step
 from prunegap.training.step_tracer import StepTracer
+from prunegap.training.watch import tell
+
+STEPS_BETWEEN_CHECKS = 100
+"""Training that diverged stops there; each look waits for the device."""
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,7 @@ def train(state: TrainingState, plan: TrainingPlan, split: Split, *, until: int)
         )
         entry = run_epoch(state, plan, _ticking(batches, ticks))
         state.entries.append(entry)
+        tell(state.entries, plan.label)
         yield entry
     for _ in ticks:  # a last batch of one example is no step
         pass
@@ -162,17 +167,14 @@ def run_epoch(state: TrainingState, plan: TrainingPlan, batches: Iterable[Batch]
     masked = MaskedParameters(state.model, state.masks)
     totals = EpochTotals(len(plan.group_names), next(state.model.parameters()).device)
     enter_training(state.model)
-    for batch in batches:
+    for number, batch in enumerate(batches, 1):
         record = train_step(state.model, state.optimizer, masked, state.dual, batch, autocast=plan.autocast)
         totals.add(record.loss, record.correct, record.weights, batch.groups)
         if state.dual is not None and state.tracer is not None:
             state.tracer.record(state.dual)
-    loss = totals.mean_loss()
-    if not math.isfinite(loss):
-        raise UserError(
-            f"{plan.label} diverged: the mean training loss of epoch {state.epoch} is {loss}; lower learning_rate, or "
-            "dual_step_size if the method is constrained, or raise batch_size"
-        )
+        if number % STEPS_BETWEEN_CHECKS == 0:
+            _finite_loss(state, plan, totals)
+    loss = _finite_loss(state, plan, totals)
     validation = _accuracy(state.model, plan, plan.validation)
     if plan.keep_best:
         _keep_if_best(
@@ -196,6 +198,16 @@ def run_epoch(state: TrainingState, plan: TrainingPlan, batches: Iterable[Batch]
     )
     state.epoch += 1
     return entry
+
+
+def _finite_loss(state: TrainingState, plan: TrainingPlan, totals: EpochTotals) -> float:
+    loss = totals.mean_loss()
+    if not math.isfinite(loss):
+        raise UserError(
+            f"{plan.label} diverged: the mean training loss of epoch {state.epoch} is {loss}; lower learning_rate, or "
+            "dual_step_size if the method is constrained, or raise batch_size"
+        )
+    return loss
 
 
 def _by_group(plan: TrainingPlan, values: Tensor) -> dict[str, float | None]:
