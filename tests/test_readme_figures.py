@@ -52,8 +52,8 @@ def unrounded(folder: Path) -> dict[str, Row]:
     return rows
 
 
-DIGITS, FACES = (unrounded(RESULTS / name) for name in ("digits", "utkface64"))
-CIFAR, PUBLISHED = by_method(RESULTS / "cifar100/comparison.csv"), by_method(RESULTS / "published.csv")
+DIGITS, FACES, LESIONS, CIFAR = (unrounded(RESULTS / name) for name in ("digits", "utkface64", "ham10000", "cifar100"))
+PUBLISHED = by_method(RESULTS / "published.csv")
 
 
 def rounded(value: str, decimals: int) -> str:
@@ -101,8 +101,19 @@ def verdicts(rows: dict[str, Row]) -> str:
     )
 
 
+def of_seeds(counts: list[str], seeds: str) -> str:
+    of_method = {NAMES[method]: count for method, count in zip(LESIONS, counts, strict=True)}
+    *first, last = [f"{count} of {seeds} {method}" for method, count in of_method.items()]
+    return f"{', '.join(first)} and {last}"
+
+
 def shown_to_differ(name: str, method: str) -> str:
     """Which groups a method is shown to hurt less or more than NFT does."""
+    *first, last = shown(name, method)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def shown(name: str, method: str) -> list[str]:
     told: list[str] = []
     for row in read(RESULTS / name / "method_differences.csv"):
         value, low, high = (Decimal(row[f"excess_gap_difference{end}"]) for end in ("", "_low", "_high"))
@@ -112,13 +123,13 @@ def shown_to_differ(name: str, method: str) -> str:
             told.append(
                 f"{row['group_name']} {rounded(str(abs(value)), 1)} points {'more' if low > 0 else 'less'} [{limits}]"
             )
-    *first, last = told
-    return f"{', '.join(first)} and {last}" if first else last
+    return told
 
 
 def by_chance(rows: dict[str, Row]) -> str:
     floors = {rounded(row["test_max_psi_by_chance"], 1) for row in rows.values()}
-    return f"groups drawn at random come to {' to '.join(sorted({min(floors), max(floors)}))}."
+    ends = dict.fromkeys((min(floors, key=Decimal), max(floors, key=Decimal)))
+    return f"groups drawn at random come to {' to '.join(ends)}."
 
 
 def digits_claims() -> list[str]:
@@ -173,15 +184,37 @@ def faces_table() -> list[str]:
     return lines
 
 
-def cifar_claims() -> list[str]:
-    first, experiment = CIFAR["nft"], setting("cifar100")
-    assert (first["seeds"], experiment["prune"]["finetune_epochs"]) == ("1", 3)
-    assert {row["feasible_on_train"] for row in CIFAR.values()} == {"no"}
-    groups, size = len(group_sizes("cifar100", "test")), experiment["prepare_data"]["image_size"]
+def lesions_claims() -> list[str]:
+    first, experiment, sizes = LESIONS["nft"], setting("ham10000"), group_sizes("ham10000", "test")
+    assert (experiment["prepare_data"]["split_by"], experiment["dense_seeds"]) == ("lesion_id", "per_seed")
+    assert not shown("ham10000", "ceag")
+    size, feasible = experiment["prepare_data"]["image_size"], [row["feasible_seeds"] for row in LESIONS.values()]
     return [
-        f"{groups} groups, CifarResNet-20 at {size}×{size}, {first['sparsity_percent']} % sparsity, tolerance "
-        f"{first['tolerance_percent']} points, one seed and three epochs of fine-tuning",
-        f"no method meets the tolerance: max psi on train is {with_methods(CIFAR, 'train_max_psi', 1)}.",
+        f"{len(sizes)} diagnoses as class and group at {size}×{size}, a small CNN, {first['sparsity_percent']} % "
+        f"sparsity, tolerance {first['tolerance_percent']} points, {first['seeds']} seeds with a dense model each, parts "
+        "by lesion,",
+        f"On train, max psi is {with_methods(LESIONS, 'train_max_psi', 1)}; within the tolerance are "
+        f"{of_seeds(feasible, first['seeds'])} models.",
+        f"On test a diagnosis has {min(sizes)} to {max(sizes)} images, and max psi is "
+        f"{within_limits(LESIONS, 'test_max_psi')}; {by_chance(LESIONS)}",
+        verdicts(LESIONS),
+        f"On the same images EL+RB is shown to hurt {shown_to_differ('ham10000', 'el_rb')} than NFT, and CEAG no "
+        "diagnosis more or less.",
+    ]
+
+
+def cifar_claims() -> list[str]:
+    first, experiment, sizes = CIFAR["nft"], setting("cifar100"), group_sizes("cifar100", "test")
+    assert experiment["dense_seeds"] == "per_seed"
+    size, epochs = experiment["prepare_data"]["image_size"], experiment["prune"]["finetune_epochs"]
+    assert len(set(sizes)) == 1
+    return [
+        f"{len(sizes)} groups, CifarResNet-20 at {size}×{size}, {first['sparsity_percent']} % sparsity, tolerance "
+        f"{first['tolerance_percent']} points, {first['seeds']} seeds with a dense model each, {epochs} epochs of "
+        "fine-tuning,",
+        f"max psi on train is {with_methods(CIFAR, 'train_max_psi', 1)}, and on test, with {sizes[0]} images a class, "
+        f"{within_limits(CIFAR, 'test_max_psi')}; {by_chance(CIFAR)}",
+        verdicts(CIFAR),
     ]
 
 
@@ -208,7 +241,7 @@ def passage(start: str, end: str) -> str:
 
 RESULTS_PASSAGE = passage("*UTKFace, race as class", "## Three ways to run it")
 COST_PASSAGE = passage("## Measured cost", "## Limits")
-CLAIMS = [*faces_claims(), *faces_table(), *digits_claims(), *cifar_claims()]
+CLAIMS = [*faces_claims(), *faces_table(), *digits_claims(), *lesions_claims(), *cifar_claims()]
 
 
 @pytest.mark.parametrize("claim", CLAIMS)
@@ -230,7 +263,7 @@ def test_no_figure_is_left_that_has_no_result_behind_it() -> None:
         assert re.findall(r".{0,30}\d.{0,30}", left) == []
 
 
-@pytest.mark.parametrize("experiment", ["digits", "utkface64"])
+@pytest.mark.parametrize("experiment", ["digits", "utkface64", "ham10000", "cifar100"])
 def test_the_tables_of_results_come_from_their_evaluations(experiment: str, tmp_path: Path) -> None:
     folder = RESULTS / experiment
     evaluations = load_evaluations(folder)
@@ -241,7 +274,7 @@ def test_the_tables_of_results_come_from_their_evaluations(experiment: str, tmp_
 
 
 def test_every_method_of_an_experiment_is_told() -> None:
-    for name, rows in (("digits", DIGITS), ("utkface64", FACES), ("cifar100", CIFAR)):
+    for name, rows in (("digits", DIGITS), ("utkface64", FACES), ("ham10000", LESIONS), ("cifar100", CIFAR)):
         wanted = [one if isinstance(one, str) else one["method"] for one in setting(name)["methods"]]
         assert list(rows) == wanted
 

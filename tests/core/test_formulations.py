@@ -18,6 +18,7 @@ from prunegap.constraints.formulation import (
     Measured,
     constrained_method,
 )
+from prunegap.constraints.measures import LOSS
 
 TOLERANCE = 0.07
 NAMES = ["celg", "max_gap", "pairwise", "equal_eag", "approx_equal_eag", "two_sided_eag"]
@@ -128,7 +129,7 @@ def on_losses(name: str) -> ConstrainedMethod:
     base: Any = method.formulation
 
     class OnLosses(base):
-        measures = "loss"
+        measures = LOSS
 
         def violation(self, measured):
             accuracies = (measured.sparse, measured.sparse_overall, measured.dense, measured.dense_overall)

@@ -1,19 +1,19 @@
 """Truth: the batch itself, which a formulation is shown by group."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from core.dual_setup import dual_state
 
 from prunegap.constraints.formulation import BatchLoss, ConstrainedMethod, FormulationSettings, Measured
+from prunegap.constraints.measures import LOSS
 from prunegap.shapes import ConstraintFloats, GroupFloats
 
 SHOWN: list[BatchLoss] = []
 
 
 class Listening:
-    measures: Literal["accuracy", "loss"] = "loss"
+    measures = LOSS
 
     def __init__(self, settings: FormulationSettings) -> None:
         pass

@@ -24,10 +24,11 @@ def build(num_classes, in_channels, image_size):
 """
 FORMULATION = """
 from prunegap.constraints.formulation import method
+from prunegap.constraints.measures import ACCURACY
 
 @method("own_rule", buffers=True)
 class OwnRule:
-    measures = "accuracy"
+    measures = ACCURACY
 
     def __init__(self, settings):
         self._tolerance = settings.tolerance

@@ -95,8 +95,8 @@ def simulated_history(
         trail.append([float(value) for value in multipliers])
     trace = StepTrace((*names, "maximum"), tuple(range(steps)), rows, trail)
     entry = EpochEntry(5, 0.01, sparsity, 0.4, 0.9, None, {}, {}, 0.0, 1.0)
-    measures = "loss" if method.startswith("el") else "accuracy"
-    return History(method, seed, sparsity, tolerance, (entry,), trace, measures=measures)
+    unit = "nats" if method.startswith("el") else "fraction"
+    return History(method, seed, sparsity, tolerance, (entry,), trace, unit=unit)
 
 
 @pytest.fixture

@@ -31,8 +31,8 @@ class History(Artifact, kind="history", tracked="files"):
         trace: a sample of the steps; None without constraints.
         parameters: of the stage, those that decide the result, for a reader.
         label: the method's name in tables and plots; empty: its own.
-        measures: what the violations are differences of, ``accuracy`` (fractions) or ``loss`` (nats); empty without
-            constraints.
+        measures: what the violations are differences of, by name; empty without constraints.
+        unit: of that, ``fraction`` or ``nats``; empty without constraints.
     """
 
     method: str
@@ -43,7 +43,8 @@ class History(Artifact, kind="history", tracked="files"):
     trace: StepTrace | None
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
     label: str = ""
-    measures: Literal["accuracy", "loss", ""] = ""
+    measures: str = ""
+    unit: Literal["fraction", "nats", ""] = ""
 
     @property
     def shown_name(self) -> str:

@@ -18,6 +18,7 @@ from prunegap.constraints.formulation import (
     FormulationSettings,
     Measured,
 )
+from prunegap.constraints.measures import Examples, Measure
 from prunegap.constraints.replay_buffer import ReplayBuffers
 from prunegap.errors import UserError
 from prunegap.shapes import ConstraintFloats, ExampleBools, ExampleFloats, ExampleInts, GroupFloats, Scalar
@@ -60,10 +61,18 @@ class DualState:
         self.settings = settings
         self.controller = settings.controller(settings.step_size)
         self.names = list(self.formulation.names(group_names))
-        accuracy = self.formulation.measures == "accuracy"
-        self._dense = (reference.group_accuracy if accuracy else reference.group_loss).to(dtype)
+        self._measure = _checked(self.formulation.measures, type(self.formulation).__name__)
+        dense, count = reference.of(self._measure)
+        if self._measure.partial and (count == 0).any():
+            missing = group_names[int((count == 0).nonzero()[0])]
+            raise UserError(
+                f"method '{method.name}' measures {self._measure.name}, and group '{missing}' has no example on train "
+                "that counts for it; leave the group out (prepare_data.drop_groups) or take a coarser group_by"
+            )
+        self._dense = dense.to(dtype)
+        self._dense_correct = None if reference.examples is None else reference.examples.given_dense_correct
         device = self._dense.device
-        self._share = reference.group_count.to(dtype) / reference.group_count.sum()
+        self._share = count.to(dtype) / count.sum()
         self._num_groups = len(reference.group_count)
         self.multipliers = torch.zeros(len(self.names), dtype=dtype, device=device)
         self.violations = torch.full_like(self.multipliers, torch.nan)
@@ -71,26 +80,37 @@ class DualState:
             ReplayBuffers(self._num_groups, settings.capacity, dtype=dtype, device=device) if method.buffers else None
         )
 
-    def step(self, loss: ExampleFloats, correct: ExampleBools, groups: ExampleInts) -> ExampleFloats:
+    def step(
+        self,
+        loss: ExampleFloats,
+        correct: ExampleBools,
+        groups: ExampleInts,
+        *,
+        labels: ExampleInts | None = None,
+        index: ExampleInts | None = None,
+    ) -> ExampleFloats:
         """Take one dual step and return the weight of each example's loss in the primal objective.
 
         Args:
             loss: per-example losses of the batch, detached.
             correct: per-example correctness.
             groups: group of each example.
+            labels: class of each example; some measures need it.
+            index: place of each example in the training set; measures that compare each with the dense model need it.
 
         Returns:
             Weights w such that ``(w * loss).sum()`` is the objective plus the weighted surrogates; they are
             negative for some examples once the multipliers of the groups in the batch sum above 1.
         """
-        values = loss if self.formulation.measures == "loss" else correct.to(loss.dtype)
-        counts = _sum_by_group(torch.ones_like(loss), groups, self._num_groups)
-        measured = (
-            self._measure_batch(values, groups, counts) if self.buffers is None else self._measure(values, groups)
-        )
+        dense_correct = None if index is None or self._dense_correct is None else self._dense_correct[index]
+        values = self._measure.of(Examples(loss, correct, labels, dense_correct))
+        counted = (~values.isnan()).to(loss.dtype) if self._measure.partial else torch.ones_like(loss)
+        counts = _sum_by_group(counted, groups, self._num_groups)
+        measured = self._of_batch(values, groups, counts) if self.buffers is None else self._of_buffers(values, groups)
         self.violations = self.formulation.violation(measured)
         self.multipliers = self.formulation.project(self._ascend())
-        return example_weights(self._coefficients(loss, groups, counts), groups, counts)
+        coefficients = self._coefficients(loss * counted if self._measure.partial else loss, groups, counts)
+        return example_weights(coefficients, groups, counts, counted if self._measure.partial else None)
 
     def _ascend(self) -> ConstraintFloats:
         ascended = self.controller.ascend(self.multipliers, self.violations)
@@ -101,7 +121,7 @@ class DualState:
             )
         return ascended
 
-    def _measure(self, values: ExampleFloats, groups: ExampleInts) -> Measured:
+    def _of_buffers(self, values: ExampleFloats, groups: ExampleInts) -> Measured:
         assert self.buffers is not None
         self.buffers.push(groups, values)
         sparse = self.buffers.means()
@@ -115,13 +135,17 @@ class DualState:
             dense_overall = (share * self._dense.nan_to_num()).sum()
         return Measured(sparse, overall, self._dense, dense_overall)
 
-    def _measure_batch(self, values: ExampleFloats, groups: ExampleInts, counts: GroupFloats) -> Measured:
-        sparse = _sum_by_group(values, groups, self._num_groups) / counts  # 0 / 0 = NaN: not observed
-        return Measured(sparse, values.mean(), self._dense, (self._share * self._dense.nan_to_num()).sum())
+    def _of_batch(self, values: ExampleFloats, groups: ExampleInts, counts: GroupFloats) -> Measured:
+        known, overall = (
+            (values.nan_to_num(nan=0.0), values.nanmean()) if self._measure.partial else (values, values.mean())
+        )
+        sparse = _sum_by_group(known, groups, self._num_groups) / counts  # 0 / 0 = NaN: not observed
+        return Measured(sparse, overall, self._dense, (self._share * self._dense.nan_to_num()).sum())
 
     def _coefficients(self, loss: ExampleFloats, groups: ExampleInts, counts: GroupFloats) -> GroupFloats:
         group_loss = _sum_by_group(loss, groups, self._num_groups) / counts.clamp(min=1)
-        return self.formulation.group_coefficients(self.multipliers, BatchLoss(group_loss, loss.mean(), counts > 0))
+        overall = loss.sum() / counts.sum().clamp(min=1) if self._measure.partial else loss.mean()
+        return self.formulation.group_coefficients(self.multipliers, BatchLoss(group_loss, overall, counts > 0))
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything a resumed run needs."""
@@ -141,19 +165,34 @@ class DualState:
             self.buffers.load_state_dict(state["buffers"])
 
 
-def example_weights(coefficients: GroupFloats, groups: ExampleInts, counts: GroupFloats) -> ExampleFloats:
+def example_weights(
+    coefficients: GroupFloats, groups: ExampleInts, counts: GroupFloats, counted: ExampleFloats | None = None
+) -> ExampleFloats:
     """Return per-example weights of ``L_B + sum over groups in the batch of c[g] * (l_B[g] - L_B)``.
 
-    ``w[i] = (1 - sum of c over the groups in the batch) / |B| + c[g_i] / n_B[g_i]``.
+    ``w[i] = (1 - sum of c over the groups in the batch) / |B| + c[g_i] / n_B[g_i]``. Where only some examples are
+    measured, the sum compares the mean losses of these, and the others have the weight of ``L_B`` alone.
 
     Args:
         coefficients: c, one a group.
         groups: group of each example of the batch.
-        counts: number of examples of each group in the batch, n_B.
+        counts: number of (measured) examples of each group in the batch, n_B.
+        counted: 1 for an example that is measured, 0 for others; None: all are.
     """
     in_batch = (coefficients * (counts > 0)).sum()
-    per_group = coefficients / counts.clamp(min=1)
-    return (1 - in_batch) / len(groups) + per_group[groups]
+    per_group = (coefficients / counts.clamp(min=1))[groups]
+    if counted is None:
+        return (1 - in_batch) / len(groups) + per_group
+    return 1 / len(groups) + counted * (per_group - in_batch / counts.sum().clamp(min=1))
+
+
+def _checked(measure: Any, formulation: str) -> Measure:  # noqa: ANN401 - a package's own may give anything
+    if not isinstance(measure, Measure):
+        raise UserError(
+            f"formulation {formulation}: measures must be a Measure, such as ACCURACY of "
+            f"prunegap.constraints.measures, got {measure!r}; correct its package"
+        )
+    return measure
 
 
 def _sum_by_group(values: Tensor, groups: Tensor, num_groups: int) -> Tensor:

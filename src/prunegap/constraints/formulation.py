@@ -9,18 +9,54 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
+import torch
+
+from prunegap.constraints.measures import ACCURACY, LOSS, Examples, Measure
 from prunegap.errors import UserError
 from prunegap.extensions import entry_point, extension
-from prunegap.shapes import ConstraintFloats, GroupBools, GroupFloats, GroupInts, Scalar
+from prunegap.shapes import ConstraintFloats, ExampleInts, GroupBools, GroupFloats, GroupInts, Scalar
 
 
 @dataclass(frozen=True)
 class DenseReference:
-    """The dense model on the whole training set, evaluation mode (accuracy as fraction, loss in nats)."""
+    """The dense model on the whole training set, evaluation mode (accuracy as fraction, loss in nats).
+
+    Attributes:
+        group_accuracy: by group.
+        group_loss: by group.
+        group_count: how many examples each group has.
+        examples: what it does with each of them; measures other than accuracy and loss need it.
+        groups: group of each of them.
+    """
 
     group_accuracy: GroupFloats
     group_loss: GroupFloats
     group_count: GroupInts
+    examples: Examples | None = None
+    groups: ExampleInts | None = None
+
+    def of(self, measure: Measure) -> tuple[GroupFloats, GroupInts]:
+        """Return the mean of a measure by group, and over how many examples it is.
+
+        Raises:
+            UserError: it needs single examples, and there are none.
+        """
+        if measure == ACCURACY:
+            return self.group_accuracy, self.group_count
+        if measure == LOSS:
+            return self.group_loss, self.group_count
+        if self.examples is None or self.groups is None:
+            raise UserError(
+                f"{measure.name} is measured, and of the dense model only accuracies and losses by group are known; "
+                "give DenseReference its examples and their groups"
+            )
+        values = measure.of(self.examples)
+        counted = ~values.isnan()
+        count = torch.zeros_like(self.group_count).index_add_(0, self.groups, counted.long())
+        total = torch.zeros_like(self.group_accuracy).index_add_(
+            0, self.groups, values.nan_to_num(nan=0.0).to(self.group_accuracy.dtype)
+        )
+        return total / count, count
 
 
 @dataclass(frozen=True)
@@ -45,7 +81,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class BatchLoss:
-    """Mean losses of the batch (0 for a group that is not in it)."""
+    """Mean losses of the batch's examples that are measured (0 for a group that has none in it)."""
 
     group: GroupFloats
     overall: Scalar
@@ -74,7 +110,7 @@ class Formulation(Protocol):
         measures: what is measured, and enters the replay buffers.
     """
 
-    measures: Literal["accuracy", "loss"]
+    measures: Measure
 
     def names(self, group_names: Sequence[str]) -> Sequence[str]:
         """Name of each constraint."""

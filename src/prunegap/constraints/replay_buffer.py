@@ -19,17 +19,19 @@ class ReplayBuffers:
         self.pushed = torch.zeros(num_groups, dtype=torch.int64, device=device)
 
     def push(self, groups: ExampleInts, values: ExampleFloats) -> None:
-        """Append ``values`` to the buffers of ``groups`` in batch order."""
-        order = groups.argsort(stable=True)
-        grouped = groups[order]
-        ones = torch.ones_like(groups)
-        counts = torch.zeros_like(self.pushed).index_add_(0, groups, ones)
+        """Append ``values`` to the buffers of ``groups`` in batch order; a NaN is no value."""
+        nothing = len(self.pushed)
+        keys = groups.masked_fill(values.isnan(), nothing)
+        order = keys.argsort(stable=True)
+        sorted_keys = keys[order]
+        counts = self.pushed.new_zeros(nothing + 1).index_add_(0, keys, torch.ones_like(keys))
         first = counts.cumsum(0) - counts
-        rank = torch.arange(len(groups), device=groups.device) - first[grouped]
-        slot = (self.pushed[grouped] + rank) % self.capacity
-        overwritten = rank < counts[grouped] - self.capacity
-        self.values[grouped, slot.masked_fill(overwritten, self.capacity)] = values[order].to(self.values.dtype)
-        self.pushed += counts
+        rank = torch.arange(len(keys), device=keys.device) - first[sorted_keys]
+        rows = sorted_keys.clamp(max=nothing - 1)
+        slot = (self.pushed[rows] + rank) % self.capacity
+        dropped = (rank < counts[sorted_keys] - self.capacity) | (sorted_keys == nothing)
+        self.values[rows, slot.masked_fill(dropped, self.capacity)] = values[order].to(self.values.dtype)
+        self.pushed += counts[:nothing]
 
     def means(self) -> GroupFloats:
         """Mean of each full buffer; NaN while a buffer is not full."""

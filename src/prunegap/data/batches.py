@@ -13,11 +13,12 @@ from prunegap.shapes import ExampleInts, Inputs
 
 @dataclass(frozen=True)
 class Batch:
-    """Network inputs with the class and the group of each example."""
+    """Network inputs with the class and the group of each example, and its place in the split, if that is known."""
 
     inputs: Inputs
     labels: ExampleInts
     groups: ExampleInts
+    index: ExampleInts | None = None
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
@@ -49,7 +50,7 @@ def training_batches(
     for index in order.split(batch_size):
         if len(index) > 1 or batch_size == 1:
             images = augmented.apply(split.images[index], index)
-            yield Batch(image_format.inputs(images), split.labels[index], split.groups[index])
+            yield Batch(image_format.inputs(images), split.labels[index], split.groups[index], index)
 
 
 def evaluation_batches(split: Split, image_format: ImageFormat, *, batch_size: int) -> Iterator[Batch]:

@@ -24,7 +24,7 @@ LINE_COLOURS = tuple(colour for colour in COLOURS if colour not in {BLACK, GREY}
 def plot_dynamics(history: History) -> bytes:
     """Draw the multipliers and the violations of the named constraints over the steps of one fine-tuning.
 
-    Violations of accuracies are in percentage points, those of losses and other quantities as measured. The
+    Violations of fractions, such as accuracies, are in percentage points, those of losses as measured. The
     first six constraints are coloured, further ones grey, and ``maximum`` over all constraints is dashed.
 
     Raises:
@@ -33,7 +33,7 @@ def plot_dynamics(history: History) -> bytes:
     trace = history.trace
     if trace is None or not trace.steps:
         raise UserError(f"method '{history.shown_name}' recorded no constraints; name a constrained method")
-    scale, unit = (100.0, "points") if history.measures == "accuracy" else (1.0, "as measured")
+    scale, unit = (100.0, "points") if history.unit == "fraction" else (1.0, "as measured")
     figure = new_figure(10.0, 5.6)
     upper, lower = figure.subplots(2, 1, sharex=True)
     _draw_lines(upper, trace, trace.multipliers, 1.0)

@@ -200,12 +200,16 @@ def _dual(params: AcquireDenseParams, data: GroupedDataset, split: Split) -> Dua
 
     from prunegap.constraints.dual import DualState
     from prunegap.constraints.formulation import DenseReference, FormulationSettings
+    from prunegap.constraints.measures import Examples
 
     nothing = torch.zeros(data.num_groups, device=split.groups.device)  # a method that needs it is refused
+    unknown = Examples(
+        torch.zeros(len(split), device=nothing.device), torch.zeros_like(split.labels).bool(), split.labels
+    )
     return DualState(
         constrained,
         FormulationSettings(tolerance=0.0, equality=params.equality),
         params.dual_settings(),
-        DenseReference(nothing, nothing, split.group_counts(data.num_groups)),
+        DenseReference(nothing, nothing, split.group_counts(data.num_groups), unknown, split.groups),
         list(data.group_names),
     )

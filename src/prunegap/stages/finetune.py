@@ -198,6 +198,7 @@ def _finetuned(params: FinetuneParams, sparse_model: SparseModel, state: Trainin
     )
     network = StoredModel(sparse_model.network.spec, best or state.model.state_dict(), state.masks, {})
     trace = None if state.dual is None or state.tracer is None else state.tracer.trace(state.dual.names)
+    measure = None if state.dual is None else state.dual.formulation.measures
     history = History(
         params.method,
         pruning.seed,
@@ -207,6 +208,7 @@ def _finetuned(params: FinetuneParams, sparse_model: SparseModel, state: Trainin
         trace,
         params.effective(),
         label=params.label,
-        measures="" if state.dual is None else state.dual.formulation.measures,
+        measures="" if measure is None else measure.name,
+        unit="" if measure is None else measure.unit,
     )
     return Finetuned(FinetunedModel(network, trained_by), history)

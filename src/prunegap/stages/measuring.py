@@ -47,7 +47,15 @@ def measure_splits(params: ComputeParams, stored: StoredModel, data: GroupedData
 def dense_reference(baseline: Baseline, data: GroupedDataset, device: torch.device) -> DenseReference:
     """Return what the dense model does with the training set, on the device."""
     from prunegap.constraints.formulation import DenseReference
+    from prunegap.constraints.measures import Examples
     from prunegap.gaps import performance
 
-    dense = performance(baseline.outcomes["train"], data.splits["train"].groups, data.num_groups)
-    return DenseReference(dense.group_accuracy.to(device), dense.group_loss.to(device), dense.group_count.to(device))
+    split, outcomes = data.splits["train"], baseline.outcomes["train"].to(device)
+    dense = performance(baseline.outcomes["train"], split.groups, data.num_groups)
+    return DenseReference(
+        dense.group_accuracy.to(device),
+        dense.group_loss.to(device),
+        dense.group_count.to(device),
+        Examples(outcomes.loss, outcomes.correct, split.labels.to(device), outcomes.correct),
+        split.groups.to(device),
+    )

@@ -46,7 +46,9 @@ def train_step(
     loss = functional.cross_entropy(logits if autocast is None else logits.float(), batch.labels, reduction="none")
     detached = loss.detach()
     correct = logits.detach().argmax(dim=1) == batch.labels
-    weights = None if dual is None else dual.step(detached, correct, batch.groups)
+    weights = None
+    if dual is not None:
+        weights = dual.step(detached, correct, batch.groups, labels=batch.labels, index=batch.index)
     objective = loss.mean() if weights is None else torch.dot(weights, loss)
     objective.backward()
     optimizer.step()

@@ -6,9 +6,9 @@ multipliers any sign; ``absolute``: they only grow from 0
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 from prunegap.constraints.formulation import BatchLoss, FormulationSettings, Measured, method
+from prunegap.constraints.measures import LOSS, Measure
 from prunegap.shapes import ConstraintFloats, GroupFloats
 
 
@@ -21,7 +21,7 @@ from prunegap.shapes import ConstraintFloats, GroupFloats
 class EqualizedLoss:
     """One equality a group; there is no tolerance."""
 
-    measures: Literal["accuracy", "loss"] = "loss"
+    measures: Measure = LOSS
     needs_dense: bool = False
 
     def __init__(self, settings: FormulationSettings) -> None:

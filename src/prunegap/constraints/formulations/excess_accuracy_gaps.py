@@ -6,9 +6,9 @@ multipliers >= 0, one a group
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 from prunegap.constraints.formulation import BatchLoss, FormulationSettings, Measured, method
+from prunegap.constraints.measures import ACCURACY, Measure
 from prunegap.shapes import ConstraintFloats, GroupFloats
 
 
@@ -21,7 +21,7 @@ from prunegap.shapes import ConstraintFloats, GroupFloats
 class ExcessAccuracyGaps:
     """One inequality a group."""
 
-    measures: Literal["accuracy", "loss"] = "accuracy"
+    measures: Measure = ACCURACY
     needs_dense: bool = True
 
     def __init__(self, settings: FormulationSettings) -> None:

@@ -5,10 +5,9 @@ surrogate   itself on the batch, whose gradient is that of l_B[g] - L_B
 multipliers >= 0, one a group
 """
 
-from typing import Literal
-
 from prunegap.constraints.formulation import Measured, method
 from prunegap.constraints.formulations.excess_accuracy_gaps import ExcessAccuracyGaps
+from prunegap.constraints.measures import LOSS, Measure
 from prunegap.shapes import ConstraintFloats
 
 
@@ -20,7 +19,7 @@ from prunegap.shapes import ConstraintFloats
 class ExcessLossGaps(ExcessAccuracyGaps):
     """As with accuracies, of which a loss is the opposite: what is constrained can be followed by its own gradient."""
 
-    measures: Literal["accuracy", "loss"] = "loss"
+    measures: Measure = LOSS
 
     def violation(self, measured: Measured) -> ConstraintFloats:
         """Excess loss gap above the tolerance."""

@@ -7,11 +7,11 @@ multiplier  >= 0
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 
 from prunegap.constraints.formulation import BatchLoss, FormulationSettings, Measured, method
+from prunegap.constraints.measures import ACCURACY, Measure
 from prunegap.shapes import ConstraintFloats, GroupFloats
 
 
@@ -23,7 +23,7 @@ from prunegap.shapes import ConstraintFloats, GroupFloats
 class LargestGap:
     """One inequality, about whichever two groups are furthest apart."""
 
-    measures: Literal["accuracy", "loss"] = "accuracy"
+    measures: Measure = ACCURACY
 
     def __init__(self, settings: FormulationSettings) -> None:
         self._tolerance = settings.tolerance

@@ -6,9 +6,9 @@ multipliers >= 0, one an ordered pair
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 from prunegap.constraints.formulation import BatchLoss, FormulationSettings, Measured, method
+from prunegap.constraints.measures import ACCURACY, Measure
 from prunegap.shapes import ConstraintFloats, GroupFloats, PairFloats
 
 
@@ -20,7 +20,7 @@ from prunegap.shapes import ConstraintFloats, GroupFloats, PairFloats
 class PairwiseGaps:
     """One inequality an ordered pair of groups, the first group's pairs first."""
 
-    measures: Literal["accuracy", "loss"] = "accuracy"
+    measures: Measure = ACCURACY
 
     def __init__(self, settings: FormulationSettings) -> None:
         self._tolerance = settings.tolerance
