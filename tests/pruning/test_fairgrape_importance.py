@@ -148,6 +148,21 @@ def test_where_there_is_nothing_to_prune_there_is_nothing_to_measure():
     assert fairgrape(seen(weights={}, masks={}, group_names=("nobody",)), 0.0) == {}
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_gpu_the_masks_are_those_of_the_cpu_and_lie_there():
+    here = fairgrape(seen(), 0.5)
+    shown = seen()
+    model = shown.model.cuda()
+    weights = {name: model.get_parameter(name) for name in shown.weights}
+    masks = {name: mask.cuda() for name, mask in shown.masks.items()}
+    there = replace(shown, weights=weights, masks=masks, split=SPLIT.to(torch.device("cuda")))
+    before = torch.cuda.get_rng_state()
+    found = pruning_rule("fairgrape")(there, 0.5)
+    assert torch.equal(torch.cuda.get_rng_state(), before)
+    assert all(torch.equal(found[name].cpu(), here[name]) for name in here)
+
+
 def test_a_training_killed_between_two_prunings_goes_on_to_the_same_bits():
     run = SmallRun("nft")
     plan = replace(run.plan(), prune=pruning_rule("fairgrape"))

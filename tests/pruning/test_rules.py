@@ -1,5 +1,6 @@
 """Truth: rules a user's package could add, each wrong in one way; those of the papers are proven in test_magnitude."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,8 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 from core.outside_package import installed
-from core.small_runs import FORMAT, NO_EXAMPLES
+from core.small_runs import FORMAT, NO_EXAMPLES, images, layers_of, network
 from torch import Tensor, nn
+from torch.nn import functional
 
 from prunegap.errors import UserError
 from prunegap.pruning.magnitude import prune_globally, prune_layerwise
@@ -142,6 +144,21 @@ def test_a_rule_asked_for_less_than_is_gone_may_leave_it_there():
 def test_a_rule_that_is_not_there_is_refused_by_its_place():
     with pytest.raises(UserError, match=r"pruning rule 'gone' cannot be loaded from my_rules:gone"):
         pruning_rule("gone")
+
+
+def test_the_rule_that_the_documentation_shows_is_one(tmp_path):
+    page = (Path(__file__).parents[2] / "docs/method/pruning_rules.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    with installed(tmp_path, "your_package", code, {"pruning_rules": {"saliency": "your_package:saliency"}}):
+        model = network(0)
+        layers = layers_of(model)
+        seen = Seen(layers.prunable, layers.first_masks(), model, images(40, 0), FORMAT, 16, ("a", "b", "c"))
+        masks = pruning_rule("saliency")(seen, 0.5)
+    loss = functional.cross_entropy(model.eval()(FORMAT.inputs(seen.split.images)), seen.split.labels)
+    for name, gradient in zip(masks, torch.autograd.grad(loss, list(layers.prunable.values())), strict=True):
+        score = (layers.prunable[name] * gradient).abs().flatten()
+        kept = masks[name].flatten()
+        assert score[kept].min() >= score[~kept].max() * (1 - 1e-4)
 
 
 def test_names_of_rules_are_checked_without_torch():

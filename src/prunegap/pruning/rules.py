@@ -5,7 +5,7 @@ A rule is a function ``(seen, sparsity) -> masks``, an entry point of the group 
     def prune_at_random(seen, sparsity):
         drawn = torch.Generator().manual_seed(seen.seed)
         scores = {name: torch.rand(mask.shape, generator=drawn).to(mask.device) for name, mask in seen.masks.items()}
-        return {name: (scores[name] >= sparsity) & mask for name, mask in seen.masks.items()}
+        return prune_layerwise(MaskedWeights(scores, seen.masks), sparsity)
 
 ``seen`` is a :class:`prunegap.pruning.seen.Seen`: weights and masks (True = kept) by parameter name, and the model, the
 training examples and the groups for a rule that asks for them. ``sparsity`` is the share of all these weights that
