@@ -79,11 +79,30 @@ def _overhead_row(step: tuple[str, dict[str, float]]) -> list[str]:
     return [name, *(f"{value:.2f}" for value in (*columns, extra, spent.get("own", 0.0)))]
 
 
+def selection_table(result: dict[str, Any]) -> str:
+    """Return a row for each layer and share to keep."""
+    head = ["layer", "weights", "groups", "kept", "select, s", "one at a time, s", "ratio"]
+    return table(head, [_selection_row(row) for row in result["results"]])
+
+
+def _selection_row(row: dict[str, Any]) -> list[str]:
+    return [
+        row["where"],
+        f"{row['weights']:,}",
+        str(row["groups"]),
+        f"{row['keep']:.0%}",
+        f"{row['select_s']:.2f}",
+        f"{row['one_at_a_time_s']:.1f}",
+        f"{row['ratio']:.1f}",
+    ]
+
+
 TABLES = {
     "step cost": step_cost_table,
     "memory": memory_table,
     "artifact memory": artifact_memory_table,
     "overhead": overhead_table,
+    "fairgrape selection": selection_table,
 }
 
 

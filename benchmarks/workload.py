@@ -16,6 +16,7 @@ from prunegap.pruning.filters import with_norm_masks
 from prunegap.pruning.layers import find_layers
 from prunegap.pruning.magnitude import prune_layerwise
 from prunegap.pruning.masks import MaskedParameters
+from prunegap.pruning.seen import MaskedWeights
 from prunegap.training.methods import find_method
 from prunegap.training.recipe import Recipe
 from prunegap.training.run import TrainingPlan, TrainingState
@@ -72,7 +73,8 @@ class Workload:
         """Return the network pruned to 90 %, ready for its first step with ``method``."""
         model = self.network()
         layers = find_layers(model, torch.zeros(2, 3, SIDE, SIDE, device=self.device))
-        masks = with_norm_masks(prune_layerwise(layers.prunable, layers.first_masks(), SPARSITY), layers.norms)
+        weights = MaskedWeights(layers.prunable, layers.first_masks())
+        masks = with_norm_masks(prune_layerwise(weights, SPARSITY), layers.norms)
         MaskedParameters(model, masks).apply()
         dual = self.dual(method)
         steps = plan.recipe.epochs * -(-self.examples // self.batch_size)

@@ -1,8 +1,8 @@
 """Tensor aliases: what a value holds and which axes it has.
 
 Letters of the axes: ``examples`` n, ``groups`` G, ``classes`` C, ``channels`` c, ``height`` h, ``width`` w,
-``constraints`` (G for most formulations). jaxtyping checks them while testing; where it is not installed
-(a GPU machine with nothing but torch) they are plain tensors.
+``constraints`` (G for most formulations), ``weights`` (of a layer). jaxtyping checks them while testing; where it is
+not installed (a GPU machine with nothing but torch) they are plain tensors.
 """
 
 from typing import TYPE_CHECKING
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     GroupFloats: TypeAlias = Tensor
     GroupInts: TypeAlias = Tensor
     GroupBools: TypeAlias = Tensor
+    GroupWeights: TypeAlias = Tensor
+    WeightBools: TypeAlias = Tensor
     PairFloats: TypeAlias = Tensor
     ConstraintFloats: TypeAlias = Tensor
     Scalar: TypeAlias = Tensor
@@ -29,6 +31,7 @@ else:
         from jaxtyping import Bool, Float, Int64, Shaped, UInt8
     except ImportError:
         ExampleFloats = ExampleInts = ExampleBools = GroupFloats = GroupInts = GroupBools = Tensor
+        GroupWeights = WeightBools = Tensor
         PairFloats = ConstraintFloats = Scalar = Logits = PackedImages = Inputs = Tensor
     else:
         ExampleFloats = Float[Tensor, "examples"]
@@ -37,6 +40,8 @@ else:
         GroupFloats = Float[Tensor, "groups"]
         GroupInts = Int64[Tensor, "groups"]
         GroupBools = Bool[Tensor, "groups"]
+        GroupWeights = Float[Tensor, "groups weights"]
+        WeightBools = Bool[Tensor, "weights"]
         PairFloats = Float[Tensor, "groups groups"]
         ConstraintFloats = Float[Tensor, "constraints"]
         Scalar = Float[Tensor, ""]

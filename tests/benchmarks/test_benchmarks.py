@@ -70,6 +70,16 @@ def test_a_tiny_overhead_run_accounts_for_every_step_in_both_ways(tmp_path):
     assert min(min(apart[name][part] for part in ("interpreter", "torch", "imports", "mlflow")) for name in apart) > 0
 
 
+def test_a_tiny_selection_picks_the_same_weights_and_fills_its_table(tmp_path):
+    out = tmp_path / "selection.json"
+    run("fairgrape_selection.py", "--scale", "0.001", "--picks", "20", "--rounds", "1", "--out", str(out))
+    result = json.loads(out.read_text(encoding="utf-8"))
+    assert result["conditions"].keys() >= CONDITIONS
+    assert [row["same_first_picks"] for row in result["results"]] == [True] * 6
+    assert len(result["bars"]) == 2
+    assert columns_filled(run("tables.py", str(out)))
+
+
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
 def test_the_readme_shows_each_result_file_as_it_was_measured(path):
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")

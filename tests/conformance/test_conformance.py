@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from conformance.recording import Recording
+from core.small_runs import NO_EXAMPLES
 from torch import Tensor
 from torch.nn import functional
 
@@ -74,7 +75,7 @@ def replay(recording: Recording) -> tuple[TrainingState, TrainingPlan]:
     step = 0
     for epoch in range(recording.config["epochs"]):
         state.epoch = epoch
-        prune_if_due(state, plan)
+        prune_if_due(state, plan, NO_EXAMPLES)
         masks = recording.under(f"mask/{epoch:03d}/")
         for name, mask in masks.items():
             assert torch.equal(state.masks[f"{name}.weight"], mask), f"epoch {epoch}: mask of {name}"

@@ -22,6 +22,7 @@ CLASSES, GROUPS, EPOCHS, BATCH = 3, 3, 6, 16
 FORMAT = ImageFormat((0.4,), (0.3,))
 SCHEDULE = PruningSchedule(0.7, end=3)
 ANY_DEVICE = torch.device("cpu")
+NO_EXAMPLES = Split(torch.zeros(0, 1, 6, 6, dtype=torch.uint8), *torch.zeros(2, 0, dtype=torch.int64))
 
 
 def images(examples: int, seed: int, *, hard: bool = True) -> Split:

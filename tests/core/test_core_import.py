@@ -35,13 +35,14 @@ from prunegap.models.spec import ModelSpec
 from prunegap.pruning.magnitude import prune_layerwise
 from prunegap.pruning.layers import find_layers
 from prunegap.pruning.masks import MaskedParameters
+from prunegap.pruning.seen import MaskedWeights
 from prunegap.training.methods import find_method
 from prunegap.training.recipe import Recipe
 from prunegap.training.step import train_step
 
 model = build(ModelSpec("small_cnn", 2, 1, 8))
 layers = find_layers(model, torch.zeros(2, 1, 8, 8))
-masks = prune_layerwise(layers.prunable, layers.first_masks(), 0.5)
+masks = prune_layerwise(MaskedWeights(layers.prunable, layers.first_masks()), 0.5)
 masked = MaskedParameters(model, masks)
 masked.apply()
 split = Split(torch.randint(256, (8, 1, 8, 8), dtype=torch.uint8), torch.arange(8) % 2, torch.arange(8) // 4)

@@ -36,7 +36,7 @@ def test_neither_a_step_nor_its_batch_waits_for_the_gpu(method, autocast):
     run = SmallRun(method, torch.device("cuda"))
     state = run.state(seed=0)
     state.epoch = 3
-    prune_if_due(state, run.plan())
+    prune_if_due(state, run.plan(), run.split)
     masked = MaskedParameters(state.model, state.masks)
     augmentation = Augmentation(flip=True, shift=1)
     batches = training_batches(run.split, FORMAT, augmentation, batch_size=BATCH, seed=0, epoch=0)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from prunegap.pruning.magnitude import prune_globally, prune_layerwise
 from prunegap.pruning.masks import layer_sparsities, sparsity_of
+from prunegap.pruning.seen import MaskedWeights
 
 SHAPES = {"a.weight": (4, 3, 2, 2), "b.weight": (7, 5), "c.weight": (3, 1, 3, 3)}
 SPARSITIES = [0.0, 0.07, 0.3, 0.5, 0.861, 0.9, 0.925, 1.0]
@@ -46,7 +47,7 @@ def test_layerwise_pruning_takes_the_smallest_of_every_layer_and_never_regrows(s
     masks = dense()
     for step, sparsity in enumerate(sorted(sparsities)):
         weights = drawn(seed + step, ties=ties)
-        pruned = prune_layerwise(weights, masks, sparsity)
+        pruned = prune_layerwise(MaskedWeights(weights, masks), sparsity)
         for name in SHAPES:
             assert pruned[name].flatten().tolist() == by_sorting([name], weights, masks, sparsity)
             assert int((~pruned[name]).sum()) == math.ceil(sparsity * pruned[name].numel())
@@ -60,7 +61,7 @@ def test_global_pruning_takes_the_smallest_of_all_layers_and_never_regrows(seed,
     masks, total = dense(), sum(math.prod(shape) for shape in SHAPES.values())
     for step, sparsity in enumerate(sorted(sparsities)):
         weights = drawn(seed + step, ties=ties)
-        pruned = prune_globally(weights, masks, sparsity)
+        pruned = prune_globally(MaskedWeights(weights, masks), sparsity)
         assert flat(pruned) == by_sorting(list(SHAPES), weights, masks, sparsity)
         assert flat(pruned).count(False) == math.ceil(sparsity * total)
         assert {name: mask.shape for name, mask in pruned.items()} == {n: torch.Size(s) for n, s in SHAPES.items()}
@@ -70,16 +71,16 @@ def test_global_pruning_takes_the_smallest_of_all_layers_and_never_regrows(seed,
 @pytest.mark.parametrize("prune", [prune_layerwise, prune_globally])
 def test_a_lower_sparsity_than_before_brings_nothing_back(prune: Callable[..., dict[str, Tensor]]):
     weights = drawn(0, ties=False)
-    half = prune(weights, dense(), 0.5)
-    again = prune(weights, half, 0.1)
+    half = prune(MaskedWeights(weights, dense()), 0.5)
+    again = prune(MaskedWeights(weights, half), 0.1)
     assert flat(again) == flat(half)
 
 
 def test_of_equal_weights_the_earlier_go_first():
     weights = {"a.weight": torch.tensor([[1.0, -1.0, 1.0, -1.0]]), "b.weight": torch.tensor([[1.0, 1.0]])}
     masks = {name: torch.ones_like(weight, dtype=torch.bool) for name, weight in weights.items()}
-    assert prune_layerwise(weights, masks, 0.5)["a.weight"].tolist() == [[False, False, True, True]]
-    everywhere = prune_globally(weights, masks, 0.75)
+    assert prune_layerwise(MaskedWeights(weights, masks), 0.5)["a.weight"].tolist() == [[False, False, True, True]]
+    everywhere = prune_globally(MaskedWeights(weights, masks), 0.75)
     assert everywhere["a.weight"].tolist() == [[False] * 4]
     assert everywhere["b.weight"].tolist() == [[False, True]]
 
@@ -87,7 +88,7 @@ def test_of_equal_weights_the_earlier_go_first():
 def test_a_kept_weight_of_zero_outlives_none_that_is_pruned_already():
     weights = {"a.weight": torch.tensor([[0.0, 5.0, 0.0, 3.0]])}
     masks = {"a.weight": torch.tensor([[True, False, True, True]])}
-    assert prune_layerwise(weights, masks, 0.5)["a.weight"].tolist() == [[False, False, True, True]]
+    assert prune_layerwise(MaskedWeights(weights, masks), 0.5)["a.weight"].tolist() == [[False, False, True, True]]
 
 
 def test_the_share_of_zeros_leaves_out_the_batch_norms():

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 import torch
+from core.small_runs import NO_EXAMPLES
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
@@ -17,6 +18,7 @@ from prunegap.pruning.layers import find_layers
 from prunegap.pruning.magnitude import prune_globally, prune_layerwise
 from prunegap.pruning.masks import MaskedParameters
 from prunegap.pruning.schedule import PruningSchedule
+from prunegap.pruning.seen import MaskedWeights
 from prunegap.training.recipe import Recipe
 from prunegap.training.run import TrainingPlan, TrainingState, prune_if_due
 from prunegap.training.step import train_step
@@ -45,7 +47,7 @@ def pruned_network(*, zeroed: bool = True) -> tuple[CifarResNet, dict[str, Tenso
     torch.manual_seed(1)
     model = CifarResNet((1, 1, 1), num_classes=4).double()
     layers = find_layers(model, torch.zeros(2, 3, 8, 8, dtype=torch.float64))
-    masks = prune_layerwise(layers.prunable, layers.first_masks(), 0.8)
+    masks = prune_layerwise(MaskedWeights(layers.prunable, layers.first_masks()), 0.8)
     for layer, channel in DEAD.items():
         masks[f"{layer}.weight"][channel] = False
     masks = with_norm_masks(masks, layers.norms)
@@ -137,7 +139,7 @@ def test_norm_entries_take_no_part_when_weights_are_chosen_among_all_layers():
     )
     state = TrainingState(model, sgd(model), layers.first_masks())
     for state.epoch in range(3):
-        prune_if_due(state, plan)
+        prune_if_due(state, plan, NO_EXAMPLES)
     weights = {name: mask for name, mask in state.masks.items() if name in layers.prunable}
     assert any(not state.masks[name].all() for name in layers.norms)
     total = sum(mask.numel() for mask in weights.values())

@@ -10,6 +10,7 @@ from prunegap.models.spec import ModelSpec
 from prunegap.pruning.filters import with_norm_masks
 from prunegap.pruning.layers import Layers, find_layers
 from prunegap.pruning.magnitude import prune_layerwise
+from prunegap.pruning.seen import MaskedWeights
 
 LAYERS = (nn.Conv2d, nn.Linear)
 
@@ -79,7 +80,9 @@ def test_the_masks_are_those_of_the_papers(name):
     torch.manual_seed(0)
     model = build(ModelSpec(name, 5, in_channels=3, image_size=32))
     layers = find_layers(model, torch.rand(2, 3, 32, 32))
-    masks = with_norm_masks(prune_layerwise(layers.prunable, layers.first_masks(0.975), 0.975), layers.norms)
+    masks = with_norm_masks(
+        prune_layerwise(MaskedWeights(layers.prunable, layers.first_masks(0.975)), 0.975), layers.norms
+    )
     expected = masks_as_before(model, 0.975)
     assert list(masks) == list(expected)
     assert all(torch.equal(masks[name], expected[name]) for name in masks)

@@ -1,12 +1,15 @@
 """Pruning rules: which weights go, given how many; ours and those of installed packages, checked in what they return.
 
-A rule is a function ``(weights, masks, sparsity) -> masks``, an entry point of the group ``prunegap.pruning_rules``::
+A rule is a function ``(seen, sparsity) -> masks``, an entry point of the group ``prunegap.pruning_rules``::
 
-    def prune_at_random(weights, masks, sparsity):
-        ...
+    def prune_at_random(seen, sparsity):
+        drawn = torch.Generator().manual_seed(seen.seed)
+        scores = {name: torch.rand(mask.shape, generator=drawn).to(mask.device) for name, mask in seen.masks.items()}
+        return prune_layerwise(MaskedWeights(scores, seen.masks), sparsity)
 
-Its arguments are weights and masks (True = kept) by parameter name, on one device, and the share of all these weights
-that shall be zero. It returns new masks of the same names and shapes, in which nothing pruned comes back.
+``seen`` is a :class:`prunegap.pruning.seen.Seen`: weights and masks (True = kept) by parameter name, and the model, the
+training examples and the groups for a rule that asks for them. ``sparsity`` is the share of all these weights that
+shall be zero. The rule returns new masks of the same names and shapes, in which nothing pruned comes back.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,8 +19,9 @@ from torch import Tensor
 
 from prunegap.errors import UserError
 from prunegap.extensions import extension
+from prunegap.pruning.seen import Seen
 
-PruningRule = Callable[[Mapping[str, Tensor], Mapping[str, Tensor], float], dict[str, Tensor]]
+PruningRule = Callable[[Seen, float], dict[str, Tensor]]
 SLACK = 0.005
 """How far a rule may miss the sparsity (share of all weights), beyond a weight a layer: structured rules round."""
 
@@ -31,12 +35,12 @@ def pruning_rule(name: str) -> PruningRule:
     """
     rule: PruningRule = extension("pruning_rules", name)
 
-    def checked(weights: Mapping[str, Tensor], masks: Mapping[str, Tensor], sparsity: float) -> dict[str, Tensor]:
-        new = rule(weights, masks, sparsity)
-        complaint = _complaint(new, masks, sparsity)
+    def checked(seen: Seen, sparsity: float) -> dict[str, Tensor]:
+        new = rule(seen, sparsity)
+        complaint = _complaint(new, seen.masks, sparsity)
         if complaint:
             raise UserError(f"pruning rule '{name}' {complaint}; correct the package that adds it")
-        return {name: new[name] for name in masks}
+        return {name: new[name] for name in seen.masks}
 
     return checked
 

@@ -37,8 +37,8 @@ class PruneParams(TrainingParams):
     sparsity: float = Field(default=0.9, ge=0, lt=1, description="Share of prunable weights set to zero.")
     rule: Annotated[str, known("pruning_rules")] = Field(
         default="layerwise",
-        description="Which weights go: layerwise (the smallest of each layer), global (the smallest of all layers "
-        "together), or the rule of an installed package.",
+        description="Which weights go: the smallest of each layer (layerwise) or of all (global), by importance to "
+        "groups (fairgrape), or an installed package's rule.",
     )
     keep_dense: tuple[str, ...] = Field(
         default=(),
@@ -85,7 +85,7 @@ def prune(
     checkpoint: Checkpoint,
     tracker: Tracker,
 ) -> Pruned:
-    """Zero the smallest weights of a dense model, gradually, training in between."""
+    """Zero weights of a dense model, gradually, training in between."""
     from prunegap.artifacts.model import StoredModel, build_stored
     from prunegap.pruning.layers import find_layers
     from prunegap.pruning.masks import sparsity_of
@@ -111,7 +111,7 @@ def prune(
         every=params.checkpoint_every,
         tracker=tracker,
     )
-    prune_if_due(state, plan)
+    prune_if_due(state, plan, splits["train"])
     achieved = sparsity_of(state.masks)
     pruning = Pruning(
         recipe=plan.recipe,

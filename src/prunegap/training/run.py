@@ -24,6 +24,7 @@ from prunegap.pruning.filters import Filters, with_norm_masks
 from prunegap.pruning.masks import MaskedParameters, sparsity_of
 from prunegap.pruning.rules import PruningRule
 from prunegap.pruning.schedule import PruningSchedule
+from prunegap.pruning.seen import Seen
 from prunegap.training.epoch_totals import EpochTotals
 from prunegap.training.inference import outcomes_of
 from prunegap.training.recipe import Recipe
@@ -77,7 +78,10 @@ class TrainingPlan:
 
 @dataclass
 class TrainingState:
-    """Everything about a training that changes, between two epochs; ``epoch`` is the next one."""
+    """Everything about a training that changes, between two epochs.
+
+    ``epoch`` is the next one; ``rule_memory`` is what the pruning rule keeps from one pruning to the next.
+    """
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
@@ -89,6 +93,7 @@ class TrainingState:
     best_accuracy: float = -1.0
     best_epoch: int = -1
     best_weights: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
+    rule_memory: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
 
     def state_dict(self) -> dict[str, Any]:
         """Return the whole state as nested plain values and tensors."""
@@ -100,6 +105,7 @@ class TrainingState:
             "dual": None if self.dual is None else self.dual.state_dict(),
             "tracer": None if self.tracer is None else self.tracer.state_dict(),
             "entries": [asdict(entry) for entry in self.entries],
+            "rule_memory": self.rule_memory,
             "best": {"accuracy": self.best_accuracy, "epoch": self.best_epoch, "weights": self.best_weights},
         }
 
@@ -115,6 +121,7 @@ class TrainingState:
         if self.tracer is not None:
             self.tracer.load_state_dict(state["tracer"])
         self.entries = [EpochEntry(**entry) for entry in state["entries"]]
+        self.rule_memory = state["rule_memory"]
         best = state["best"]
         self.best_accuracy, self.best_epoch, self.best_weights = (
             best["accuracy"],
@@ -133,7 +140,7 @@ def train(state: TrainingState, plan: TrainingPlan, split: Split, *, until: int)
         batches = training_batches(
             split, plan.image_format, plan.augmentation, batch_size=size, seed=plan.seed, epoch=state.epoch
         )
-        entry = run_epoch(state, plan, _ticking(batches, ticks))
+        entry = run_epoch(state, plan, split, _ticking(batches, ticks))
         state.entries.append(entry)
         tell(state.entries, plan.label)
         yield entry
@@ -147,20 +154,31 @@ def _ticking(batches: Iterable[Batch], ticks: Iterator[int]) -> Iterator[Batch]:
         yield batch
 
 
-def prune_if_due(state: TrainingState, plan: TrainingPlan) -> None:
-    """Remove weights if the schedule asks for it at the start of ``state.epoch``."""
+def prune_if_due(state: TrainingState, plan: TrainingPlan, split: Split) -> None:
+    """Remove weights if the schedule asks for it at the start of ``state.epoch``; a rule may look at ``split``."""
     if plan.schedule is None or plan.prune is None or not plan.schedule.prunes_at(state.epoch):
         return
     weights = {name: p for name, p in state.model.named_parameters() if name in state.masks and name not in plan.norms}
-    masks = {name: state.masks[name] for name in weights}
-    state.masks = with_norm_masks(plan.prune(weights, masks, plan.schedule.sparsity(state.epoch)), plan.norms)
+    seen = Seen(
+        weights,
+        {name: state.masks[name] for name in weights},
+        state.model,
+        split,
+        plan.image_format,
+        plan.recipe.batch_size,
+        plan.group_names,
+        plan.seed,
+        plan.autocast,
+        state.rule_memory,
+    )
+    state.masks = with_norm_masks(plan.prune(seen, plan.schedule.sparsity(state.epoch)), plan.norms)
     MaskedParameters(state.model, state.masks).apply()
 
 
-def run_epoch(state: TrainingState, plan: TrainingPlan, batches: Iterable[Batch]) -> EpochEntry:
-    """Prune if due, set the step size, train on ``batches``, and advance ``state.epoch``."""
+def run_epoch(state: TrainingState, plan: TrainingPlan, split: Split, batches: Iterable[Batch]) -> EpochEntry:
+    """Prune if due, set the step size, train on ``batches`` of ``split``, and advance ``state.epoch``."""
     began = time.perf_counter()
-    prune_if_due(state, plan)
+    prune_if_due(state, plan, split)
     rate = plan.recipe.learning_rate_at(state.epoch)
     for group in state.optimizer.param_groups:
         group["lr"] = rate
