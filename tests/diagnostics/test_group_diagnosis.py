@@ -139,15 +139,34 @@ def test_at_most_so_many_examples_make_a_hessian_and_always_the_same():
     assert chosen != list(range(10))
 
 
+class Counting(nn.Module):
+    """Counts in a buffer how often it was used, in evaluation mode too."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("used", torch.zeros(()))
+
+    def forward(self, inputs):
+        self.get_buffer("used").add_(1)
+        return inputs
+
+
+def test_a_model_in_training_mode_is_judged_in_evaluation_mode():
+    split, network = images(40, seed=0), small_network()
+    as_trained = diagnose_groups(network.train(), split, DOUBLE, NAMES)
+    assert as_trained == diagnose_groups(network.eval(), split, DOUBLE, NAMES)
+
+
 def test_the_model_is_left_as_it_was():
     split, network = images(40, seed=0), small_network()
+    network.append(Counting())
     network[1].eval()  # frozen on purpose inside a model in training mode
     network[0].bias.requires_grad_(False)
     weight = network.get_parameter("5.weight")
     weight.grad = torch.ones_like(weight)
     state = {name: value.clone() for name, value in network.state_dict().items()}
     diagnose_groups(network, split, DOUBLE, NAMES)
-    assert [module.training for module in network] == [True, False, True, True, True, True]
+    assert [module.training for module in network] == [True, False, True, True, True, True, True]
     assert [value.requires_grad for value in network.parameters()].count(False) == 1
     assert [value.grad is None for value in network.parameters()].count(False) == 1
     assert torch.as_tensor(weight.grad).eq(1).all()
