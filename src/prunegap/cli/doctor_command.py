@@ -43,7 +43,7 @@ class Patient:
 @click.option("--seed", "seeds", type=int, multiple=True, help="Seed of a dense model of the run.  [default: first]")
 @click.option("--examples", default=512, show_default=True, help="Examples a group at most for the eigenvalues.")
 @click.option("--no-hessian", is_flag=True, help="Leave the eigenvalues out, which take by far the most time.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Device.  [default: auto]")
 @click.option("--threads", default=0, help="CPU threads; 0 leaves it to torch.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write all figures to a file.")
 def doctor_command(

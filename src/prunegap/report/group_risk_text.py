@@ -16,13 +16,21 @@ if TYPE_CHECKING:
 MOST_GROUPS = 25
 MOST_NAMED = 3
 NAME_WIDTH = 24
-FEW = 10
+FEW = 20
 SURE = 0.05
 
 
 def shown(one: Diagnosis) -> list[str]:
     """Return a diagnosis as lines."""
-    return [*_first(one), "", *_table(one), "", *_notes(one), *(line for each in one.measured for line in _held(each))]
+    return [
+        *_first(one),
+        "",
+        *_table(one),
+        "",
+        *_notes(one),
+        *(line for each in one.measured for line in _held(each)),
+        *_on_p(one),
+    ]
 
 
 def _first(one: Diagnosis) -> Iterator[str]:
@@ -130,10 +138,15 @@ def _held(one: Measured) -> Iterator[str]:
         found = [one.correlations[split][name] for split in splits]
         cells = (f"{_signed(each):>8}  {NO_ESTIMATE if each.p is None else f'{each.p:.2g}':>6}" for each in found)
         yield f"{words:{width}}  " + "  ".join(cells)
-    yield (
-        "p: share of permutations of the groups that correlate as strongly, each row alone. A drop in accuracy has the "
-        "same ranks as its excess over the average." + _few(one)
-    )
+
+
+def _on_p(one: Diagnosis) -> Iterator[str]:
+    if one.measured:
+        yield ""
+        yield (
+            "p: share of permutations of the groups that correlate as strongly, each row alone. A drop in accuracy has "
+            "the same ranks as its excess over the average."
+        )
 
 
 def _few(one: Measured) -> str:
