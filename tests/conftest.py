@@ -30,7 +30,7 @@ if sys.dont_write_bytecode:  # every program a test starts would compile torch a
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("same")
 
-CORE = ["gaps", "data", "constraints", "pruning", "training", "models"]
+CORE = ["gaps", "data", "constraints", "diagnostics", "pruning", "training", "models"]
 install_import_hook([f"prunegap.{floor}" for floor in CORE], "beartype.beartype")
 
 # after the hook, which sees only what comes later

@@ -1,8 +1,9 @@
 """Tensor aliases: what a value holds and which axes it has.
 
 Letters of the axes: ``examples`` n, ``groups`` G, ``classes`` C, ``channels`` c, ``height`` h, ``width`` w,
-``constraints`` (G for most formulations), ``weights`` (of a layer). jaxtyping checks them while testing; where it is
-not installed (a GPU machine with nothing but torch) they are plain tensors.
+``constraints`` (G for most formulations), ``weights`` (of a layer), ``parameters`` (all of a network, one after the
+other). jaxtyping checks them while testing; where it is not installed (a GPU machine with nothing but torch) they are
+plain tensors.
 """
 
 from typing import TYPE_CHECKING
@@ -26,13 +27,14 @@ if TYPE_CHECKING:
     Logits: TypeAlias = Tensor
     PackedImages: TypeAlias = Tensor
     Inputs: TypeAlias = Tensor
+    ParameterFloats: TypeAlias = Tensor
 else:
     try:
         from jaxtyping import Bool, Float, Int64, Shaped, UInt8
     except ImportError:
         ExampleFloats = ExampleInts = ExampleBools = GroupFloats = GroupInts = GroupBools = Tensor
         GroupWeights = WeightBools = Tensor
-        PairFloats = ConstraintFloats = Scalar = Logits = PackedImages = Inputs = Tensor
+        PairFloats = ConstraintFloats = Scalar = Logits = PackedImages = Inputs = ParameterFloats = Tensor
     else:
         ExampleFloats = Float[Tensor, "examples"]
         ExampleInts = Int64[Tensor, "examples"]
@@ -48,3 +50,4 @@ else:
         Logits = Float[Tensor, "examples classes"]
         PackedImages = UInt8[Tensor, "examples channels height width"]
         Inputs = Shaped[Tensor, "examples ..."]
+        ParameterFloats = Float[Tensor, "parameters"]

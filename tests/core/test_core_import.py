@@ -30,6 +30,7 @@ from prunegap.constraints.formulation import DenseReference, FormulationSettings
 from prunegap.data.augment import Augmentation, ImageFormat
 from prunegap.data.batches import training_batches
 from prunegap.data.grouped import Split
+from prunegap.diagnostics import diagnose_groups
 from prunegap.models.build import build
 from prunegap.models.spec import ModelSpec
 from prunegap.pruning.magnitude import prune_layerwise
@@ -53,6 +54,8 @@ augmentation = Augmentation(flip=True, shift=1)
 for batch in training_batches(split, ImageFormat([0.5], [0.2]), augmentation, batch_size=8, seed=0, epoch=0):
     record = train_step(model, Recipe(1).optimizer(model), masked, dual, batch)
 assert record.loss.isfinite().all() and record.weights.shape == (8,), record
+found = diagnose_groups(model, split, ImageFormat([0.5], [0.2]), ["a", "b"])
+assert all(group.eigenvalue.iterations for group in found), found
 assert not set({BLOCKED!r}) & {{name.partition(".")[0] for name in sys.modules}}
 print("trained")
 """

@@ -24,6 +24,7 @@ from prunegap.artifacts.verdict import Verdict
 from prunegap.cli.audit_command import EXIT, audit_command
 from prunegap.cli.card_command import card_command
 from prunegap.cli.close_run import close_run
+from prunegap.cli.doctor_command import doctor_command
 from prunegap.cli.experiment_file import read_experiment
 from prunegap.cli.gate_command import gate_command
 from prunegap.cli.kubeflow_audit import kubeflow_audit
@@ -142,17 +143,10 @@ def upload(workspace: Path, tracking_uri: str | None) -> None:
 
 for _stage in STAGES:
     cli.add_command(gate_command() if _stage is gate else stage_command(_stage))
-cli.add_command(audit_command)
-cli.add_command(card_command)
-cli.add_command(plan_command)
-cli.add_command(methods_command)
-cli.add_command(kubeflow_task)
-cli.add_command(kubeflow_audit)
-cli.add_command(look_at)
-cli.add_command(plan_cells)
-cli.add_command(each_item)
-cli.add_command(open_run)
-cli.add_command(close_run)
+FOR_PEOPLE = [audit_command, card_command, doctor_command, plan_command, methods_command]
+FOR_CONTAINERS = [kubeflow_task, kubeflow_audit, look_at, plan_cells, each_item, open_run, close_run]
+for _command in [*FOR_PEOPLE, *FOR_CONTAINERS]:
+    cli.add_command(_command)
 
 
 def note_experiment(path: Path, experiment: Experiment) -> None:

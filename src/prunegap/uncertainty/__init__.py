@@ -19,6 +19,7 @@ from prunegap.uncertainty.noise_floor import NoiseFloor, noise_floors
 from prunegap.uncertainty.over_seeds import kept_image_variance, over_seeds
 from prunegap.uncertainty.planning import Churn, churn_between, examples_for, tolerances_for
 from prunegap.uncertainty.proportions import as_gains_of_nothing, share_limits
+from prunegap.uncertainty.rank_correlation import RankCorrelation, rank_correlation
 from prunegap.uncertainty.tally import Tally
 from prunegap.uncertainty.verdict import Verdict, judge
 
@@ -31,6 +32,7 @@ __all__ = [
     "Limits",
     "NoiseFloor",
     "PairedCounts",
+    "RankCorrelation",
     "Rules",
     "Tally",
     "Verdict",
@@ -48,6 +50,7 @@ __all__ = [
     "max_excess_gaps",
     "noise_floors",
     "over_seeds",
+    "rank_correlation",
     "share_limits",
     "simultaneous_limits",
     "sparsest_admissible",
