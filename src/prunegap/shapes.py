@@ -1,7 +1,7 @@
 """Tensor aliases: what a value holds and which axes it has.
 
-Letters of the axes: ``examples`` n, ``groups`` G, ``classes`` C, ``channels`` c, ``height`` h, ``width`` w,
-``constraints`` (G for most formulations). jaxtyping checks them while testing; where it is not installed
+Letters of the axes: ``examples`` n, ``groups`` G, ``classes`` C, ``features`` d, ``channels`` c, ``height`` h,
+``width`` w, ``constraints`` (G for most formulations). jaxtyping checks them while testing; where it is not installed
 (a GPU machine with nothing but torch) they are plain tensors.
 """
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     ConstraintFloats: TypeAlias = Tensor
     Scalar: TypeAlias = Tensor
     Logits: TypeAlias = Tensor
+    ClassFloats: TypeAlias = Tensor
+    FeatureFloats: TypeAlias = Tensor
+    ClassifierFloats: TypeAlias = Tensor
     PackedImages: TypeAlias = Tensor
     Inputs: TypeAlias = Tensor
 else:
@@ -30,6 +33,7 @@ else:
     except ImportError:
         ExampleFloats = ExampleInts = ExampleBools = GroupFloats = GroupInts = GroupBools = Tensor
         PairFloats = ConstraintFloats = Scalar = Logits = PackedImages = Inputs = Tensor
+        ClassFloats = FeatureFloats = ClassifierFloats = Tensor
     else:
         ExampleFloats = Float[Tensor, "examples"]
         ExampleInts = Int64[Tensor, "examples"]
@@ -41,5 +45,8 @@ else:
         ConstraintFloats = Float[Tensor, "constraints"]
         Scalar = Float[Tensor, ""]
         Logits = Float[Tensor, "examples classes"]
+        ClassFloats = Float[Tensor, "classes"]
+        FeatureFloats = Float[Tensor, "examples features"]
+        ClassifierFloats = Float[Tensor, "classes features"]
         PackedImages = UInt8[Tensor, "examples channels height width"]
         Inputs = Shaped[Tensor, "examples ..."]

@@ -69,6 +69,7 @@ class SmallRun:
             prune=prune_layerwise,
             norms=layers_of(network(0)).norms,
             group_names=("a", "b", "c"),
+            method=find_method(self.method),
         )
         if find_method(self.method).keeps == "last":
             return plan

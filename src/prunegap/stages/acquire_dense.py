@@ -154,6 +154,7 @@ def acquire_dense(
         validation=data.splits["validation"].to(device) if "validation" in data.splits else None,
         evaluation_batch_size=params.evaluation_batch_size,
         label="dense model",
+        method=find_dense_method(params.method),
     )
     state = TrainingState(model, plan.recipe.optimizer(model), {}, dual=_dual(params, data, split))
     train_with_checkpoints(

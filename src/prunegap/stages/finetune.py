@@ -41,9 +41,7 @@ MethodName = Annotated[str, known_to(describe_method)]
 class FinetuneParams(ComputeParams, DualParams):
     """Parameters of finetune; recipe and seed are those of the pruned model, whose training it continues."""
 
-    method: MethodName = Field(
-        default="ceag", description="nft, nft_es, nft_es_on_test, or the name of a constrained method."
-    )
+    method: MethodName = Field(default="ceag", description="nft, ceag, or another that prunegap methods lists.")
     label: str = Field(
         default="",
         max_length=40,
@@ -142,6 +140,7 @@ def _plan(
         keep_best=method.keeps != "last",
         label=method.name,
         reference=reference,
+        method=method,
     )
 
 

@@ -24,8 +24,10 @@ from prunegap.pruning.filters import Filters, with_norm_masks
 from prunegap.pruning.masks import MaskedParameters, sparsity_of
 from prunegap.pruning.rules import PruningRule
 from prunegap.pruning.schedule import PruningSchedule
+from prunegap.shapes import GroupFloats
 from prunegap.training.epoch_totals import EpochTotals
 from prunegap.training.inference import outcomes_of
+from prunegap.training.methods import PLAIN, Method
 from prunegap.training.recipe import Recipe
 from prunegap.training.records import EpochEntry, optional
 from prunegap.training.step import train_step
@@ -52,6 +54,7 @@ class TrainingPlan:
         selection: split that ``keep_best`` looks at (``validation`` where there is one).
         label: what a progress bar calls the work.
         reference: the dense model on the training set, for excess gaps in the entries.
+        method: what of it is plain training: group weights, sampler, finish. The multipliers are the state's.
     """
 
     recipe: Recipe
@@ -69,6 +72,7 @@ class TrainingPlan:
     keep_best: bool = False
     label: str = "training"
     reference: DenseReference | None = None
+    method: Method = PLAIN["nft"]
 
 
 @dataclass
@@ -121,15 +125,23 @@ class TrainingState:
 
 def train(state: TrainingState, plan: TrainingPlan, split: Split, *, until: int) -> Iterator[EpochEntry]:
     """Train from ``state.epoch`` up to, not including, epoch ``until``; yield an entry after each epoch."""
-    size = plan.recipe.batch_size
+    size, method = plan.recipe.batch_size, plan.method
+    counts = split.group_counts(len(plan.group_names))
+    weights = None if method.group_weights is None else method.group_weights(counts)
     steps = (until - state.epoch) * -(-len(split) // size)
     ticks = iter(track(range(steps), steps, plan.label, range(state.epoch, until)))
     while state.epoch < until:
         torch.manual_seed(epoch_seed(plan.seed, state.epoch))  # dropout draws from the global generator
         batches = training_batches(
-            split, plan.image_format, plan.augmentation, batch_size=size, seed=plan.seed, epoch=state.epoch
+            split,
+            plan.image_format,
+            plan.augmentation,
+            batch_size=size,
+            seed=plan.seed,
+            epoch=state.epoch,
+            sampler=method.sampler,
         )
-        entry = run_epoch(state, plan, _ticking(batches, ticks))
+        entry = run_epoch(state, plan, _ticking(batches, ticks), weights)
         state.entries.append(entry)
         yield entry
     for _ in ticks:  # a last batch of one example is no step
@@ -152,7 +164,9 @@ def prune_if_due(state: TrainingState, plan: TrainingPlan) -> None:
     MaskedParameters(state.model, state.masks).apply()
 
 
-def run_epoch(state: TrainingState, plan: TrainingPlan, batches: Iterable[Batch]) -> EpochEntry:
+def run_epoch(
+    state: TrainingState, plan: TrainingPlan, batches: Iterable[Batch], group_weights: GroupFloats | None = None
+) -> EpochEntry:
     """Prune if due, set the step size, train on ``batches``, and advance ``state.epoch``."""
     began = time.perf_counter()
     prune_if_due(state, plan)
@@ -163,7 +177,15 @@ def run_epoch(state: TrainingState, plan: TrainingPlan, batches: Iterable[Batch]
     totals = EpochTotals(len(plan.group_names), next(state.model.parameters()).device)
     enter_training(state.model)
     for batch in batches:
-        record = train_step(state.model, state.optimizer, masked, state.dual, batch, autocast=plan.autocast)
+        record = train_step(
+            state.model,
+            state.optimizer,
+            masked,
+            state.dual,
+            batch,
+            autocast=plan.autocast,
+            group_weights=group_weights,
+        )
         totals.add(record.loss, record.correct, record.weights, batch.groups)
         if state.dual is not None and state.tracer is not None:
             state.tracer.record(state.dual)
