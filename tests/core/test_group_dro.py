@@ -38,13 +38,15 @@ def test_of_a_batch_with_all_groups_the_gradient_is_that_of_the_weighted_sum_of_
 
 def test_what_absent_groups_would_weigh_goes_to_the_mean_loss_of_the_batch():
     dual = dual_state("group_dro", [5, 3, 4], step_size=1e-9)
-    weights = dual.step(torch.ones(4, dtype=torch.float64), torch.zeros(4, dtype=torch.bool), torch.tensor([0, 0, 0, 1]))
+    weights = dual.step(
+        torch.ones(4, dtype=torch.float64), torch.zeros(4, dtype=torch.bool), torch.tensor([0, 0, 0, 1])
+    )
     rest = 1 / 3 / 4
     np.testing.assert_allclose(weights, [rest + 1 / 9] * 3 + [rest + 1 / 3], rtol=1e-7)
 
 
 def test_after_a_long_way_the_weights_are_finite_and_sum_to_one():
-    dual = dual_state("group_dro", [5, 3], step_size=50.0)
+    dual, weights = dual_state("group_dro", [5, 3], step_size=50.0), torch.zeros(2)
     for _ in range(200):
         loss = torch.tensor([0.0, 9.0], dtype=torch.float64)
         weights = dual.step(loss, torch.zeros(2, dtype=torch.bool), torch.tensor([0, 1]))

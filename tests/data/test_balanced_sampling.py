@@ -58,7 +58,7 @@ def test_where_the_draws_do_not_divide_the_odd_ones_go_to_other_groups_each_epoc
     split = Split(SPLIT.images[:98], SPLIT.labels[:98], SPLIT.groups[:98])
     most = Counter[int]()
     for epoch in range(60):
-        groups = Counter(SPLIT.groups[number].item() for number in drawn(epoch, split=split))
+        groups = Counter(int(SPLIT.groups[number]) for number in drawn(epoch, split=split))
         assert sorted(groups.values()) == [32, 33, 33]
         most.update(group for group, count in groups.items() if count == 33)
     assert all(25 < most[group] < 55 for group in (0, 2, 3)), most

@@ -53,7 +53,7 @@ def unbalanced() -> Split:
 
 
 def test_a_corrected_bias_is_the_optimum_that_torch_finds():
-    model = network(3).train()
+    model: Any = network(3).train()
     model[-1].bias.data = torch.tensor([2.0, -1.0, 0.5])
     before = weights_of(model)
     logits = features_of(model) @ before["10.weight"].double().T + before["10.bias"].double()
@@ -78,7 +78,7 @@ def test_a_corrected_bias_is_the_optimum_that_torch_finds():
 
 
 def test_with_a_corrected_bias_the_mean_probability_of_a_class_is_its_share():
-    model = network(4)
+    model: Any = network(4)
     finished("bias_correction", model, plan_for("bias_correction"))
     with torch.no_grad():
         probability = model.eval()(FORMAT.inputs(VALIDATION.images)).softmax(dim=1).mean(dim=0)
@@ -88,7 +88,8 @@ def test_with_a_corrected_bias_the_mean_probability_of_a_class_is_its_share():
 
 def test_a_retrained_last_layer_is_the_optimum_that_scikit_learn_finds():
     """Its problem has no penalised intercept: a feature of ones stands for the bias; C is 1 / decay."""
-    model, split = network(5), unbalanced()
+    model: Any = network(5)
+    split = unbalanced()
     before = weights_of(model)
     with torch.no_grad():
         features = model.eval()[:-1](FORMAT.inputs(split.images)).double().numpy()
@@ -108,7 +109,7 @@ def test_a_retrained_last_layer_is_the_optimum_that_scikit_learn_finds():
 
 @pytest.mark.parametrize("bias", [True, False])
 def test_what_is_pruned_of_a_layer_stays_zero_and_the_rest_is_stationary(bias):
-    model = network(6)
+    model: Any = network(6)
     model[-1] = nn.Linear(12, 3, bias=bias)
     masks = {"10.weight": torch.rand(3, 12, generator=torch.Generator().manual_seed(1)) < 0.4}
     finished("last_layer", model, plan_for("last_layer"), masks)
@@ -145,7 +146,7 @@ class Scaled(nn.Module):
 
 
 def without_bias() -> nn.Module:
-    model = network(0)
+    model: Any = network(0)
     model[-1] = nn.Linear(12, 3, bias=False)
     return model
 

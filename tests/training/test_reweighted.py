@@ -58,8 +58,7 @@ def test_over_an_epoch_the_mean_gradient_is_that_problem_s_though_batches_lack_g
     sums = [torch.zeros_like(p) for p in network(0).double().parameters()]
     for part in (slice(0, 4), slice(4, 8)):
         batch = Batch(whole.inputs[part], whole.labels[part], whole.groups[part])
-        for total, one in zip(sums, gradient_after(batch, weights_of(COUNTS)), strict=True):
-            total += one / 2
+        sums = [total + one / 2 for total, one in zip(sums, gradient_after(batch, weights_of(COUNTS)), strict=True)]
     torch.testing.assert_close(sums, mean_of_group_losses(whole), rtol=1e-6, atol=1e-9)
 
 

@@ -134,6 +134,12 @@ def find_dense_method(name: str) -> Method:
     return method
 
 
+def fitted_on(name: str) -> tuple[str, ...]:
+    """Return the splits that a method's weights are fitted on; of one that is not installed here: train."""
+    known = name in method_names() and describe_method(name).fits_on_validation
+    return ("train", "validation") if known else ("train",)
+
+
 def method_code(name: str, controller: str) -> dict[str, str]:
     """Return the digests of the code a method is added by, and of the controller of a constrained one."""
     if name in PLAIN:
