@@ -64,6 +64,13 @@ def test_where_the_draws_do_not_divide_the_odd_ones_go_to_other_groups_each_epoc
     assert all(25 < most[group] < 55 for group in (0, 2, 3)), most
 
 
+def test_of_a_group_larger_than_its_part_other_examples_come_each_epoch():
+    seen = set[int]()
+    for epoch in range(20):
+        seen |= {number for number in drawn(epoch) if number < 61}
+    assert len(seen) == 61, "a share of 25 / 61 left out 20 times running: 0.6 ^ 20"
+
+
 def test_a_group_is_spread_over_the_epoch():
     places = torch.tensor([place for place, number in enumerate(drawn(0)) if number == 99])
     assert len(places) == 25

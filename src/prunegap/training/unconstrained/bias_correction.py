@@ -38,7 +38,7 @@ def best_bias(logits: Logits, labels: ExampleInts) -> ClassFloats:
 
     options = {"maxiter": 10_000, "maxfun": 20_000, "ftol": 0.0, "gtol": 1e-9}
     solved = minimize(loss_and_gradient, np.zeros(len(share)), jac=True, method="L-BFGS-B", options=options)
-    return torch.from_numpy(solved.x - solved.x.mean())
+    return torch.from_numpy(solved.x)  # of sum 0: so is every gradient, and it starts at 0
 
 
 def correct_bias(state: "TrainingState", plan: "TrainingPlan") -> Callable[[], None]:

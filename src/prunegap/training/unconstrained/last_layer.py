@@ -42,7 +42,7 @@ def best_layer(
     wanted = functional.one_hot(held_out.labels, len(start)).double()
 
     def loss_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        layer = torch.from_numpy(flat).view_as(start) * kept
+        layer = torch.from_numpy(flat).view_as(start)
         scores = held_out.features @ layer.T
         losses = functional.cross_entropy(scores, held_out.labels, reduction="none")
         slope = (weights[:, None] * (scores.softmax(dim=1) - wanted)).T @ held_out.features + decay * layer
@@ -50,9 +50,10 @@ def best_layer(
         return float(value), (slope * kept).flatten().numpy()
 
     options = {"maxiter": 10_000, "maxfun": 20_000, "ftol": 0.0, "gtol": 1e-8}
+    # What starts at 0 and never has a slope stays 0.
     first = (start * kept).flatten().numpy()
     solved = minimize(loss_and_gradient, first, jac=True, method="L-BFGS-B", options=options)
-    return torch.from_numpy(solved.x).view_as(start) * kept
+    return torch.from_numpy(solved.x).view_as(start)
 
 
 def retrain_last_layer(state: "TrainingState", plan: "TrainingPlan") -> Callable[[], None]:
