@@ -94,7 +94,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bits(method, kind, tmp_path: 
 
 
 class Untold(NullTracker):
-    def log_metrics(self, metrics: Any, step: int = 0) -> None:
+    def log_metrics(self, metrics: Any, step: int = 0) -> None:  # noqa: ARG002
         raise AssertionError("an epoch was trained")
 
 
