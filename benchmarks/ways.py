@@ -12,7 +12,8 @@ from prunegap.data.batches import Batch, training_batches
 from prunegap.data.grouped import Split
 from prunegap.pruning.masks import MaskedParameters
 from prunegap.training.epoch_totals import EpochTotals
-from prunegap.training.run import TrainingPlan, TrainingState
+from prunegap.training.run import TrainingPlan
+from prunegap.training.state import TrainingState
 from prunegap.training.step import train_step
 
 

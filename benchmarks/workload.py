@@ -19,7 +19,8 @@ from prunegap.pruning.masks import MaskedParameters
 from prunegap.pruning.seen import MaskedWeights
 from prunegap.training.methods import find_method
 from prunegap.training.recipe import Recipe
-from prunegap.training.run import TrainingPlan, TrainingState
+from prunegap.training.run import TrainingPlan
+from prunegap.training.state import TrainingState
 from prunegap.training.step_tracer import StepTracer
 
 CLASSES = 10

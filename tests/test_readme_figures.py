@@ -191,8 +191,8 @@ def lesions_claims() -> list[str]:
     size, feasible = experiment["prepare_data"]["image_size"], [row["feasible_seeds"] for row in LESIONS.values()]
     return [
         f"{len(sizes)} diagnoses as class and group at {size}×{size}, a small CNN, {first['sparsity_percent']} % "
-        f"sparsity, tolerance {first['tolerance_percent']} points, {first['seeds']} seeds with a dense model each, parts "
-        "by lesion,",
+        f"sparsity, tolerance {first['tolerance_percent']} points, {first['seeds']} seeds with a dense model each, "
+        "parts by lesion,",
         f"On train, max psi is {with_methods(LESIONS, 'train_max_psi', 1)}; within the tolerance are "
         f"{of_seeds(feasible, first['seeds'])} models.",
         f"On test a diagnosis has {min(sizes)} to {max(sizes)} images, and max psi is "

@@ -15,10 +15,11 @@ from typing import Any, Literal
 from prunegap.errors import UserError, did_you_mean
 from prunegap.source_code import code_digest
 
-Group = Literal["formulations", "pruning_rules", "controllers", "sources", "models", "statistics"]
+Group = Literal["formulations", "methods", "pruning_rules", "controllers", "sources", "models", "statistics"]
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 _SINGULAR: Mapping[str, str] = {
     "formulations": "method",
+    "methods": "method",
     "pruning_rules": "pruning rule",
     "controllers": "controller",
     "sources": "source",

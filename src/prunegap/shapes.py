@@ -1,9 +1,9 @@
 """Tensor aliases: what a value holds and which axes it has.
 
-Letters of the axes: ``examples`` n, ``groups`` G, ``classes`` C, ``channels`` c, ``height`` h, ``width`` w,
-``constraints`` (G for most formulations), ``weights`` (of a layer), ``parameters`` (all of a network, one after the
-other). jaxtyping checks them while testing; where it is not installed (a GPU machine with nothing but torch) they are
-plain tensors.
+Letters of the axes: ``examples`` n, ``groups`` G, ``classes`` C, ``features`` d, ``channels`` c, ``height`` h,
+``width`` w, ``constraints`` (G for most formulations), ``weights`` (of a layer), ``parameters`` (all of a network, one
+after the other). jaxtyping checks them while testing; where it is not installed (a GPU machine with nothing but torch)
+they are plain tensors.
 """
 
 from typing import TYPE_CHECKING
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     ConstraintFloats: TypeAlias = Tensor
     Scalar: TypeAlias = Tensor
     Logits: TypeAlias = Tensor
+    ClassFloats: TypeAlias = Tensor
+    FeatureFloats: TypeAlias = Tensor
+    ClassifierFloats: TypeAlias = Tensor
     PackedImages: TypeAlias = Tensor
     Inputs: TypeAlias = Tensor
     ParameterFloats: TypeAlias = Tensor
@@ -35,6 +38,7 @@ else:
         ExampleFloats = ExampleInts = ExampleBools = GroupFloats = GroupInts = GroupBools = Tensor
         GroupWeights = WeightBools = Tensor
         PairFloats = ConstraintFloats = Scalar = Logits = PackedImages = Inputs = ParameterFloats = Tensor
+        ClassFloats = FeatureFloats = ClassifierFloats = Tensor
     else:
         ExampleFloats = Float[Tensor, "examples"]
         ExampleInts = Int64[Tensor, "examples"]
@@ -48,6 +52,9 @@ else:
         ConstraintFloats = Float[Tensor, "constraints"]
         Scalar = Float[Tensor, ""]
         Logits = Float[Tensor, "examples classes"]
+        ClassFloats = Float[Tensor, "classes"]
+        FeatureFloats = Float[Tensor, "examples features"]
+        ClassifierFloats = Float[Tensor, "classes features"]
         PackedImages = UInt8[Tensor, "examples channels height width"]
         Inputs = Shaped[Tensor, "examples ..."]
         ParameterFloats = Float[Tensor, "parameters"]

@@ -15,7 +15,7 @@ def test_every_method_rule_and_controller_is_there_once_with_what_it_does():
     lines = ended.output.splitlines()
     told = [line.split(maxsplit=1) for line in lines if line.startswith("  ")]
     says = {one[0]: one[1] for one in told}
-    groups = ("prunegap.formulations", "prunegap.pruning_rules", "prunegap.controllers")
+    groups = ("prunegap.formulations", "prunegap.methods", "prunegap.pruning_rules", "prunegap.controllers")
     known = {one.name for group in groups for one in entry_points(group=group)}
     assert sorted(one[0] for one in told) == sorted({*known, *method_names()})
     assert says["pairwise"] == find_method("pairwise").summary

@@ -18,7 +18,8 @@ from prunegap.pruning.layers import Layers, find_layers
 from prunegap.pruning.rules import pruning_rule
 from prunegap.pruning.schedule import PruningSchedule
 from prunegap.training.recipe import Recipe
-from prunegap.training.run import TrainingPlan, TrainingState
+from prunegap.training.run import TrainingPlan
+from prunegap.training.state import TrainingState
 
 FOLDER = Path(__file__).parent / "recordings"
 OURS = {"downsample_conv": "downsample.0", "downsample_bn": "downsample.1", "main.": ""}

@@ -10,7 +10,8 @@ from torch.nn import functional
 
 from prunegap.gaps import Outcomes, compare_outcomes
 from prunegap.pruning.masks import MaskedParameters
-from prunegap.training.run import TrainingPlan, TrainingState, prune_if_due
+from prunegap.training.run import TrainingPlan, prune_if_due
+from prunegap.training.state import TrainingState
 from prunegap.training.step import train_step
 
 RUNS = ["mlp_nft", "mlp_gmp_freq2_start1", "mlp_ceag", "mlp_ceag_norb", "mlp_el", "resnet_ceag"]

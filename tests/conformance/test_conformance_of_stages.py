@@ -27,7 +27,7 @@ from prunegap.stages.measure_baseline import MeasureBaselineParams, measure_base
 from prunegap.stages.prune import PruneParams, prune
 from prunegap.tracking.protocol import NullTracker
 from prunegap.training.checkpoints import Checkpoint
-from prunegap.training.run import TrainingState
+from prunegap.training.state import TrainingState
 
 PARTS = {"train": "", "test": "t"}
 

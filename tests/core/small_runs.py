@@ -15,7 +15,8 @@ from prunegap.pruning.magnitude import prune_layerwise
 from prunegap.pruning.schedule import PruningSchedule
 from prunegap.training.methods import find_method
 from prunegap.training.recipe import Recipe
-from prunegap.training.run import TrainingPlan, TrainingState
+from prunegap.training.run import TrainingPlan
+from prunegap.training.state import TrainingState
 from prunegap.training.step_tracer import StepTracer
 
 CLASSES, GROUPS, EPOCHS, BATCH = 3, 3, 6, 16
@@ -70,6 +71,7 @@ class SmallRun:
             prune=prune_layerwise,
             norms=layers_of(network(0)).norms,
             group_names=("a", "b", "c"),
+            method=find_method(self.method),
         )
         if find_method(self.method).keeps == "last":
             return plan

@@ -31,7 +31,7 @@ def no_synchronisation() -> Generator[None]:
 
 
 @pytest.mark.parametrize("autocast", [None, torch.bfloat16])
-@pytest.mark.parametrize("method", ["nft", "ceag", "ceag_no_rb", "el_rb"])
+@pytest.mark.parametrize("method", ["nft", "ceag", "ceag_no_rb", "el_rb", "group_dro"])
 def test_neither_a_step_nor_its_batch_waits_for_the_gpu(method, autocast):
     run = SmallRun(method, torch.device("cuda"))
     state = run.state(seed=0)

@@ -20,7 +20,8 @@ from prunegap.pruning.masks import MaskedParameters
 from prunegap.pruning.schedule import PruningSchedule
 from prunegap.pruning.seen import MaskedWeights
 from prunegap.training.recipe import Recipe
-from prunegap.training.run import TrainingPlan, TrainingState, prune_if_due
+from prunegap.training.run import TrainingPlan, prune_if_due
+from prunegap.training.state import TrainingState
 from prunegap.training.step import train_step
 
 DEAD = {"layer1.0.conv1": 2, "layer2.0.downsample.0": 5, "layer3.0.conv2": 0}

@@ -9,9 +9,10 @@ import torch
 from core.small_runs import EPOCHS, SmallRun, same_bits
 
 from prunegap.training.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
-from prunegap.training.run import TrainingState, train
+from prunegap.training.run import train
+from prunegap.training.state import TrainingState
 
-METHODS = ["nft", "nft_es", "ceag", "ceag_no_rb", "el_rb"]
+METHODS = ["nft", "nft_es", "ceag", "ceag_no_rb", "el_rb", "reweighted", "balanced_sampling", "group_dro"]
 
 
 def everything(state: TrainingState) -> dict[str, Any]:

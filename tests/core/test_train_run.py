@@ -16,7 +16,8 @@ from prunegap.errors import UserError
 from prunegap.models.cifar_resnet import CifarResNet
 from prunegap.training.inference import outcomes_of
 from prunegap.training.recipe import Recipe
-from prunegap.training.run import TrainingPlan, TrainingState, train
+from prunegap.training.run import TrainingPlan, train
+from prunegap.training.state import TrainingState
 
 
 def still_model() -> nn.Module:

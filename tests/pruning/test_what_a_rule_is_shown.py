@@ -11,7 +11,8 @@ from torch.nn import functional
 from prunegap.pruning.schedule import PruningSchedule
 from prunegap.pruning.seen import Seen
 from prunegap.training.recipe import Recipe
-from prunegap.training.run import TrainingPlan, TrainingState, train
+from prunegap.training.run import TrainingPlan, train
+from prunegap.training.state import TrainingState
 
 SPLIT = images(70, seed=0)
 

@@ -13,7 +13,7 @@ from prunegap.stages.acquire_dense import AcquireDenseParams, acquire_dense
 from prunegap.stages.checkpoint_place import checkpoint_path, open_checkpoint
 from prunegap.tracking.protocol import NullTracker
 from prunegap.training.checkpoints import Checkpoint
-from prunegap.training.run import TrainingState
+from prunegap.training.state import TrainingState
 
 
 class KilledError(Exception):

@@ -18,7 +18,8 @@ from prunegap.stages.acquire_dense import AcquireDenseParams, acquire_dense
 from prunegap.stages.prune import PruneParams, prune
 from prunegap.tracking.protocol import NullTracker
 from prunegap.training.recipe import Recipe
-from prunegap.training.run import TrainingPlan, TrainingState, train
+from prunegap.training.run import TrainingPlan, train
+from prunegap.training.state import TrainingState
 
 RECIPE: dict[str, Any] = {
     "batch_size": 10,

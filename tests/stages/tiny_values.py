@@ -24,7 +24,7 @@ from prunegap.stages.measure_baseline import MeasureBaselineParams, measure_base
 from prunegap.stages.prune import Pruned, PruneParams, prune
 from prunegap.tracking.protocol import NullTracker
 from prunegap.training.checkpoints import Checkpoint
-from prunegap.training.run import TrainingState
+from prunegap.training.state import TrainingState
 
 NETWORK = "stages.tiny_network:build"
 Settings = dict[str, Any]

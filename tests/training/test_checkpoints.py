@@ -17,7 +17,8 @@ from torch import nn
 from prunegap.atomic import leftovers, write_atomically
 from prunegap.errors import UserError
 from prunegap.training.checkpoints import Checkpoint, load_checkpoint, remove_checkpoint, save_checkpoint
-from prunegap.training.run import TrainingState, train
+from prunegap.training.run import train
+from prunegap.training.state import TrainingState
 
 
 def there_and_back(state: Any, path: Path) -> Any:

@@ -9,7 +9,9 @@ from prunegap.errors import UserError
 from prunegap.stages.acquire_dense import AcquireDenseParams
 from prunegap.training.methods import find_dense_method, find_method, method_names
 
-WITHOUT_DENSE = {"nft", "el", "el_rb"}
+WITHOUT_DENSE = {
+    "nft", "el", "el_rb", "group_dro", "reweighted", "balanced_sampling", "bias_correction", "last_layer",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", method_names())

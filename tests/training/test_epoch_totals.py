@@ -9,7 +9,8 @@ from prunegap.data.augment import ImageFormat
 from prunegap.data.grouped import Split
 from prunegap.training.epoch_totals import EpochTotals
 from prunegap.training.recipe import Recipe
-from prunegap.training.run import TrainingPlan, TrainingState, train
+from prunegap.training.run import TrainingPlan, train
+from prunegap.training.state import TrainingState
 
 CPU = torch.device("cpu")
 

@@ -14,7 +14,8 @@ from prunegap.models.modes import enter_training, evaluation_mode
 from prunegap.models.spec import ModelSpec
 from prunegap.pruning.layers import find_layers
 from prunegap.training.inference import outcomes_of
-from prunegap.training.run import TrainingState, train
+from prunegap.training.run import train
+from prunegap.training.state import TrainingState
 
 
 class PartlyFrozen(nn.Module):

@@ -1,6 +1,6 @@
 """Batches of a split that is resident on the device, in an order that seed and epoch alone decide."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,9 @@ import torch
 from prunegap.data.augment import Augmentation, ImageFormat, draw
 from prunegap.data.grouped import Split
 from prunegap.shapes import ExampleInts, Inputs
+
+Sampler = Callable[[ExampleInts, torch.Generator], ExampleInts]
+"""From the groups of a split's n examples (CPU) and a generator to n of the examples, in order; any may repeat."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +41,24 @@ def training_batches(
     batch_size: int,
     seed: int,
     epoch: int,
+    sampler: Sampler | None = None,
 ) -> Iterator[Batch]:
     """Yield one shuffled epoch; the last, partial batch is kept unless it holds a single example.
 
-    A single example has no batch statistics, so batch norm cannot train on it.
+    A single example has no batch statistics, so batch norm cannot train on it. What a ``sampler`` draws twice is
+    augmented anew each time.
     """
     generator = torch.Generator().manual_seed(epoch_seed(seed, epoch))
     device = split.labels.device
-    order = torch.randperm(len(split), generator=generator).to(device)
-    augmented = draw(augmentation, len(split), generator, device)
-    for index in order.split(batch_size):
+    if sampler is None:
+        drawn = order = torch.randperm(len(split), generator=generator).to(device)
+    else:
+        order = sampler(split.groups.cpu(), generator).to(device)
+        drawn = torch.arange(len(order), device=device)
+    augmented = draw(augmentation, len(order), generator, device)
+    for index, place in zip(order.split(batch_size), drawn.split(batch_size), strict=True):
         if len(index) > 1 or batch_size == 1:
-            images = augmented.apply(split.images[index], index)
+            images = augmented.apply(split.images[index], place)
             yield Batch(image_format.inputs(images), split.labels[index], split.groups[index], index)
 
 

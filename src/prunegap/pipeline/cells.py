@@ -167,8 +167,14 @@ def pruning_key(seed: int, sparsity: float) -> str:
 
 def lacks_held_out_examples(method: str, validation_share: float) -> str:
     """Return why a method cannot run: it needs held-out examples and there are none; empty if it can."""
-    if describe_method(method).keeps != "best_on_validation" or validation_share > 0:
+    described = describe_method(method)
+    if validation_share > 0 or not (described.fits_on_validation or described.keeps == "best_on_validation"):
         return ""
+    if described.fits_on_validation:
+        return (
+            f"method {method} is fitted on held-out examples, and there are none: set prepare_data.validation_share "
+            "above 0"
+        )
     return (
         f"method {method} picks its epoch on held-out examples, and there are none: set "
         "prepare_data.validation_share above 0, or use nft_es_on_test, which picks on the test split as the paper did"

@@ -136,7 +136,8 @@ def acquire_dense(
     """Train a dense model, or take its weights from a file, the web, S3, torchvision or MLflow."""
     from prunegap.artifacts.model import StoredModel
     from prunegap.stages.checks import seen_by
-    from prunegap.training.run import TrainingPlan, TrainingState
+    from prunegap.training.run import TrainingPlan
+    from prunegap.training.state import TrainingState
 
     device = params.set_up()
     spec, model = _initial_model(params, dataset.data)
@@ -154,6 +155,7 @@ def acquire_dense(
         validation=data.splits["validation"].to(device) if "validation" in data.splits else None,
         evaluation_batch_size=params.evaluation_batch_size,
         label="dense model",
+        method=find_dense_method(params.method),
     )
     state = TrainingState(model, plan.recipe.optimizer(model), {}, dual=_dual(params, data, split))
     train_with_checkpoints(

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from prunegap.artifacts.baseline import Baseline
 from prunegap.artifacts.dataset import Dataset
-from prunegap.artifacts.evaluation import TRAIN, Evaluation, split_result
+from prunegap.artifacts.evaluation import Evaluation, split_result
 from prunegap.artifacts.trained_models import FinetunedModel
 from prunegap.report.tables import groups_markdown
 from prunegap.stages.contract import stage
@@ -35,6 +35,7 @@ def evaluate(
     """Measure what pruning and fine-tuning cost each group, on every split."""
     from prunegap.gaps import classification, compare_outcomes, group_statistics, overall_statistics, quantity_of
     from prunegap.stages.checks import seen_by
+    from prunegap.training.methods import fitted_on
 
     data, trained_by = dataset.data, finetuned_model.trained_by
     outcomes = measure_splits(params, finetuned_model.network, data)
@@ -61,8 +62,8 @@ def evaluate(
                     outcomes[name],
                     split.groups,
                     data.num_groups,
-                    # The constraint is about exactly the training examples: they are no sample of anything.
-                    alpha=None if name == TRAIN else params.alpha,
+                    # A method is about exactly the examples it is fitted on: they are no sample of anything.
+                    alpha=None if name in fitted_on(trained_by.method) else params.alpha,
                 ),
                 data.group_names,
                 params.tolerance,

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from prunegap.constraints.formulation import DenseReference
     from prunegap.data.grouped import GroupedDataset, Split
     from prunegap.training.methods import Method
-    from prunegap.training.run import TrainingPlan, TrainingState
+    from prunegap.training.run import TrainingPlan
+    from prunegap.training.state import TrainingState
 
 logger = logging.getLogger(__name__)
 
@@ -41,9 +42,7 @@ MethodName = Annotated[str, known_to(describe_method)]
 class FinetuneParams(ComputeParams, DualParams):
     """Parameters of finetune; recipe and seed are those of the pruned model, whose training it continues."""
 
-    method: MethodName = Field(
-        default="ceag", description="nft, nft_es, nft_es_on_test, or the name of a constrained method."
-    )
+    method: MethodName = Field(default="ceag", description="nft, ceag, or another that prunegap methods lists.")
     label: str = Field(
         default="",
         max_length=40,
@@ -142,6 +141,7 @@ def _plan(
         keep_best=method.keeps != "last",
         label=method.name,
         reference=reference,
+        method=method,
     )
 
 
@@ -149,7 +149,7 @@ def _pruned_state(
     params: FinetuneParams, sparse_model: SparseModel, plan: TrainingPlan, device: torch.device
 ) -> TrainingState:
     from prunegap.artifacts.model import build_stored
-    from prunegap.training.run import TrainingState
+    from prunegap.training.state import TrainingState
 
     model = params.place(build_stored(sparse_model.network), device)
     optimizer = plan.recipe.optimizer(model)

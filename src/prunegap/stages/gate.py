@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator
 
-from prunegap.artifacts.evaluation import TRAIN, Evaluation, judged_split
+from prunegap.artifacts.evaluation import Evaluation, judged_split
 from prunegap.artifacts.verdict import ADMISSIBLE, UNDECIDABLE, ModelVerdict, Verdict
 from prunegap.errors import NotAdmittedError, UserError, did_you_mean
 from prunegap.stages.contract import stage
@@ -112,12 +112,13 @@ def _model(evaluation: Evaluation, audit: Audit) -> ModelVerdict:
 
 
 def _judged(evaluation: Evaluation, split: str, rules: Rules) -> Audit:
+    from prunegap.training.methods import fitted_on
     from prunegap.uncertainty import audit_groups
 
     if split not in evaluation.splits:
         raise UserError(f"split {split}: {_name(evaluation)} has no such part{did_you_mean(split, evaluation.splits)}")
     tally = evaluation.splits[split].tally()
-    if split == TRAIN:
+    if split in fitted_on(evaluation.method):
         tally = replace(tally, notes=("judged on the examples that were trained on, which says little of new ones",))
     return audit_groups(tally, rules, grouping=evaluation.group)
 

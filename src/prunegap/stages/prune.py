@@ -90,7 +90,8 @@ def prune(
     from prunegap.pruning.layers import find_layers
     from prunegap.pruning.masks import sparsity_of
     from prunegap.stages.checks import seen_by
-    from prunegap.training.run import TrainingState, prune_if_due
+    from prunegap.training.run import prune_if_due
+    from prunegap.training.state import TrainingState
 
     spec = dense_model.network.spec
     data = seen_by(spec, dataset.data)

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from prunegap.data.grouped import Split
     from prunegap.tracking.protocol import Tracker
     from prunegap.training.checkpoints import Checkpoint
-    from prunegap.training.run import TrainingPlan, TrainingState
+    from prunegap.training.run import TrainingPlan
+    from prunegap.training.state import TrainingState
 
 
 def train_with_checkpoints(
@@ -23,7 +24,7 @@ def train_with_checkpoints(
     every: int,
     tracker: Tracker,
 ) -> None:
-    """Train ``state`` to the start of epoch ``until``, from where its checkpoint stands.
+    """Train ``state`` to the start of epoch ``until``, from where its checkpoint stands, and finish its method.
 
     Args:
         state: changed in place.
@@ -36,6 +37,7 @@ def train_with_checkpoints(
     """
     from prunegap.training.run import train
 
+    finish = plan.method.finish and plan.method.finish(state, plan)
     checkpoint.resume(state)
     for entry in state.entries:
         tracker.log_metrics(epoch_metrics(entry), entry.epoch)
@@ -43,3 +45,5 @@ def train_with_checkpoints(
         tracker.log_metrics(epoch_metrics(entry), entry.epoch)
         if state.epoch % every == 0:
             checkpoint.save(state)
+    if finish:
+        finish()

@@ -14,7 +14,7 @@ from prunegap.errors import UserError
 if TYPE_CHECKING:
     import torch
 
-    from prunegap.training.run import TrainingState
+    from prunegap.training.state import TrainingState
 
 logger = logging.getLogger(__name__)
 

@@ -6,13 +6,11 @@ The state between two epochs is all there is: saved and taken up again, a run go
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
-from prunegap.constraints.dual import DualState
 from prunegap.constraints.formulation import DenseReference
 from prunegap.data.augment import Augmentation, ImageFormat
 from prunegap.data.batches import Batch, epoch_seed, training_batches
@@ -25,12 +23,14 @@ from prunegap.pruning.masks import MaskedParameters, sparsity_of
 from prunegap.pruning.rules import PruningRule
 from prunegap.pruning.schedule import PruningSchedule
 from prunegap.pruning.seen import Seen
+from prunegap.shapes import GroupFloats
 from prunegap.training.epoch_totals import EpochTotals
 from prunegap.training.inference import outcomes_of
+from prunegap.training.methods import PLAIN, Method
 from prunegap.training.recipe import Recipe
 from prunegap.training.records import EpochEntry, optional
+from prunegap.training.state import TrainingState
 from prunegap.training.step import train_step
-from prunegap.training.step_tracer import StepTracer
 from prunegap.training.watch import tell
 
 STEPS_BETWEEN_CHECKS = 100
@@ -57,6 +57,7 @@ class TrainingPlan:
         selection: split that ``keep_best`` looks at (``validation`` where there is one).
         label: what a progress bar calls the work.
         reference: the dense model on the training set, for excess gaps in the entries.
+        method: what of it is plain training: group weights, sampler, finish. The multipliers are the state's.
     """
 
     recipe: Recipe
@@ -74,73 +75,28 @@ class TrainingPlan:
     keep_best: bool = False
     label: str = "training"
     reference: DenseReference | None = None
-
-
-@dataclass
-class TrainingState:
-    """Everything about a training that changes, between two epochs.
-
-    ``epoch`` is the next one; ``rule_memory`` is what the pruning rule keeps from one pruning to the next.
-    """
-
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
-    masks: dict[str, Tensor]
-    epoch: int = 0
-    dual: DualState | None = None
-    tracer: StepTracer | None = None
-    entries: list[EpochEntry] = field(default_factory=list[EpochEntry])
-    best_accuracy: float = -1.0
-    best_epoch: int = -1
-    best_weights: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
-    rule_memory: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the whole state as nested plain values and tensors."""
-        return {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "masks": self.masks,
-            "epoch": self.epoch,
-            "dual": None if self.dual is None else self.dual.state_dict(),
-            "tracer": None if self.tracer is None else self.tracer.state_dict(),
-            "entries": [asdict(entry) for entry in self.entries],
-            "rule_memory": self.rule_memory,
-            "best": {"accuracy": self.best_accuracy, "epoch": self.best_epoch, "weights": self.best_weights},
-        }
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up the state of :meth:`state_dict`."""
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        device = next(self.model.parameters()).device
-        self.masks = {name: mask.to(device) for name, mask in state["masks"].items()}
-        self.epoch = state["epoch"]
-        if self.dual is not None:
-            self.dual.load_state_dict(state["dual"])
-        if self.tracer is not None:
-            self.tracer.load_state_dict(state["tracer"])
-        self.entries = [EpochEntry(**entry) for entry in state["entries"]]
-        self.rule_memory = state["rule_memory"]
-        best = state["best"]
-        self.best_accuracy, self.best_epoch, self.best_weights = (
-            best["accuracy"],
-            best["epoch"],
-            best["weights"],
-        )
+    method: Method = PLAIN["nft"]
 
 
 def train(state: TrainingState, plan: TrainingPlan, split: Split, *, until: int) -> Iterator[EpochEntry]:
     """Train from ``state.epoch`` up to, not including, epoch ``until``; yield an entry after each epoch."""
-    size = plan.recipe.batch_size
+    size, method = plan.recipe.batch_size, plan.method
+    counts = split.group_counts(len(plan.group_names))
+    weights = None if method.group_weights is None else method.group_weights(counts)
     steps = (until - state.epoch) * -(-len(split) // size)
     ticks = iter(track(range(steps), steps, plan.label, range(state.epoch, until)))
     while state.epoch < until:
         torch.manual_seed(epoch_seed(plan.seed, state.epoch))  # dropout draws from the global generator
         batches = training_batches(
-            split, plan.image_format, plan.augmentation, batch_size=size, seed=plan.seed, epoch=state.epoch
+            split,
+            plan.image_format,
+            plan.augmentation,
+            batch_size=size,
+            seed=plan.seed,
+            epoch=state.epoch,
+            sampler=method.sampler,
         )
-        entry = run_epoch(state, plan, split, _ticking(batches, ticks))
+        entry = run_epoch(state, plan, split, _ticking(batches, ticks), weights)
         state.entries.append(entry)
         tell(state.entries, plan.label)
         yield entry
@@ -175,7 +131,13 @@ def prune_if_due(state: TrainingState, plan: TrainingPlan, split: Split) -> None
     MaskedParameters(state.model, state.masks).apply()
 
 
-def run_epoch(state: TrainingState, plan: TrainingPlan, split: Split, batches: Iterable[Batch]) -> EpochEntry:
+def run_epoch(
+    state: TrainingState,
+    plan: TrainingPlan,
+    split: Split,
+    batches: Iterable[Batch],
+    group_weights: GroupFloats | None = None,
+) -> EpochEntry:
     """Prune if due, set the step size, train on ``batches`` of ``split``, and advance ``state.epoch``."""
     began = time.perf_counter()
     prune_if_due(state, plan, split)
@@ -186,7 +148,15 @@ def run_epoch(state: TrainingState, plan: TrainingPlan, split: Split, batches: I
     totals = EpochTotals(len(plan.group_names), next(state.model.parameters()).device)
     enter_training(state.model)
     for number, batch in enumerate(batches, 1):
-        record = train_step(state.model, state.optimizer, masked, state.dual, batch, autocast=plan.autocast)
+        record = train_step(
+            state.model,
+            state.optimizer,
+            masked,
+            state.dual,
+            batch,
+            autocast=plan.autocast,
+            group_weights=group_weights,
+        )
         totals.add(record.loss, record.correct, record.weights, batch.groups)
         if state.dual is not None and state.tracer is not None:
             state.tracer.record(state.dual)

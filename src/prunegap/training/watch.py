@@ -23,7 +23,7 @@ def tell(entries: Sequence[EpochEntry], label: str) -> None:
     """
     *before, last = entries
     if _sum(last) > SUM_OF_MULTIPLIERS and all(_sum(entry) <= SUM_OF_MULTIPLIERS for entry in before):
-        largest, value = max(last.multipliers.items(), key=lambda one: abs(one[1]))
+        largest, value = max(last.multipliers.items(), key=lambda one: one[1])
         logger.warning(
             "%s, epoch %d: the multipliers sum to %.2g, above 1 (that of %s is %.2g), and examples of other groups may "
             "count negatively; if accuracy falls, lower dual_step_size, bound the multipliers (controller_options: "
@@ -48,7 +48,7 @@ def tell(entries: Sequence[EpochEntry], label: str) -> None:
 
 
 def _sum(entry: EpochEntry) -> float:
-    return math.fsum(abs(value) for value in entry.multipliers.values())
+    return math.fsum(value for value in entry.multipliers.values() if value > 0)
 
 
 def _risen_from(entries: Sequence[EpochEntry]) -> EpochEntry | None:
