@@ -5,6 +5,7 @@ CONSTRAINTS = (
     "tests/core/test_what_a_formulation_is_shown.py", "tests/core/test_controllers.py",
     "tests/core/test_dual_gradient.py", "tests/conformance/test_conformance.py", "tests/core/test_resume.py",
     "tests/core/test_dual_against_cooper.py", "tests/core/test_dual_convergence.py",
+    "tests/core/test_measures.py", "tests/core/test_pi_control.py",
 )  # fmt: skip
 PRUNING = (
     "tests/core/test_magnitude.py", "tests/core/test_schedule.py", "tests/pruning",
@@ -41,6 +42,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "data": ("tests/core/test_augment.py", "tests/core/test_batches.py", "tests/stages/test_evaluate_by_hand.py"),
     "gaps": ("tests/core/test_gaps.py", "tests/stages/test_evaluate_by_hand.py"),
     "constraints": CONSTRAINTS,
+    "diagnostics": ("tests/diagnostics",),
     "pruning": PRUNING,
     "training": TRAINING,
     "stages/acquire_dense.py": of_stage("acquire_dense", TRAINED[0], *TRAINED[2:]),
