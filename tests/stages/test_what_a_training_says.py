@@ -49,6 +49,19 @@ def test_without_negative_weights_nothing_is_said(caplog):
     assert not [one for one in caplog.records if "negative weight" in one.message]
 
 
+def test_a_group_too_small_for_its_buffer_is_warned_of_by_name(caplog):
+    counts = given.dataset().data.splits["train"].group_counts(3).tolist()
+    few, epochs = min(counts), 2
+    for size, said in ((few * epochs, 0), (few * epochs + 1, 1)):
+        with caplog.at_level(logging.WARNING, logger="prunegap"):
+            given.finetuned(given.sparse_model(), buffer_size=size)
+        warned = [one.message for one in caplog.records if "they are never measured" in one.message]
+        assert len(warned) == said
+    assert warned[0].startswith(
+        f"ceag: buffer_size {few * epochs + 1} is more than 2 epochs have examples of few ({few} "
+    )
+
+
 def test_stopping_early_without_held_out_examples_is_refused():
     from dataclasses import replace
 

@@ -97,6 +97,8 @@ def finetune(
     if method.constrained is not None:
         steps = (pruning.recipe.epochs - pruning.gmp_epochs) * -(-len(splits["train"]) // pruning.recipe.batch_size)
         state.dual, state.tracer = _dual(params, method, data, reference), StepTracer(steps)
+        if method.constrained.buffers:
+            _warn_of_buffers_that_never_fill(params, data, pruning.recipe.epochs - pruning.gmp_epochs)
     train_with_checkpoints(
         state,
         plan,
@@ -170,6 +172,20 @@ def _dual(params: FinetuneParams, method: Method, data: GroupedDataset, referenc
         reference,
         list(data.group_names),
     )
+
+
+def _warn_of_buffers_that_never_fill(params: FinetuneParams, data: GroupedDataset, epochs: int) -> None:
+    counts: list[int] = data.splits["train"].group_counts(data.num_groups).tolist()
+    short = {name: n for name, n in zip(data.group_names, counts, strict=True) if n * epochs < params.buffer_size}
+    if short:
+        logger.warning(
+            "%s: buffer_size %d is more than %d epochs have examples of %s, so that they are never measured and "
+            "no constraint helps them; lower buffer_size, or fine-tune longer",
+            params.shown_name,
+            params.buffer_size,
+            epochs,
+            ", ".join(f"{name} ({n} an epoch)" for name, n in short.items()),
+        )
 
 
 def _warn_of_negative_weights(params: FinetuneParams, state: TrainingState) -> None:
