@@ -173,6 +173,18 @@ def test_what_changed_since_a_result_was_made_is_named(tmp_path: Path):
     assert changes(recoded.model_copy(update={"read": "v2"}), inputs, outputs, keep_code=True) == ["the table"]
 
 
+def test_a_parameter_that_older_code_did_not_have_stood_at_its_default(tmp_path: Path):
+    params, inputs, outputs = MultiplyParams(method="m1"), inputs_of(made(tmp_path)), outputs_in(tmp_path)
+    run(params, inputs, outputs)
+    manifest = outputs["product"] / "manifest.json"
+    without = json.loads(manifest.read_text())
+    del without["identity"]["parameters"]["factor"]
+    manifest.write_text(json.dumps(without))
+    assert changes(params, inputs, outputs) == ["parameter factor"]
+    assert changes(params, inputs, outputs, keep_code=True) == []
+    assert changes(params.model_copy(update={"factor": 3}), inputs, outputs, keep_code=True) == ["parameter factor"]
+
+
 def test_each_output_counts(tmp_path: Path):
     params, inputs, outputs = MultiplyParams(), inputs_of(made(tmp_path)), outputs_in(tmp_path)
     run(params, inputs, outputs)

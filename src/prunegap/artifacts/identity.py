@@ -41,17 +41,26 @@ class Identity:
         """Names of what lies outside and cannot be looked at now."""
         return [name for name, digest in self.outside.items() if digest == UNKNOWN]
 
-    def changes_since(self, made: "Identity", *, keep_code: bool = False) -> list[str]:
+    def changes_since(
+        self, made: "Identity", *, keep_code: bool = False, usual: Mapping[str, Any] | None = None
+    ) -> list[str]:
         """Return the names of what differs from what an older result was made from; none if that still holds.
 
         Args:
             made: the identity of the older result.
-            keep_code: take what other code made.
+            keep_code: take what other code made. It may not have known a parameter that we have: then it did as that
+                parameter's default says.
+            usual: defaults of the parameters.
         """
+        parameters = made.parameters
+        if keep_code:
+            parameters = {name: value for name, value in (usual or {}).items() if name in self.parameters} | {
+                **parameters
+            }
         sections: list[tuple[Mapping[str, Any], Mapping[str, Any], str]] = [
             (made.outside, self.outside, "{}"),
             (made.inputs, self.inputs, "{}"),
-            (made.parameters, self.parameters, "parameter {}"),
+            (parameters, self.parameters, "parameter {}"),
         ]
         if not keep_code:
             sections.append((made.code, self.code, "{}"))

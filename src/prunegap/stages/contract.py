@@ -118,6 +118,7 @@ class Stage(Generic[S, R]):
             None where an output is not there.
         """
         changed: dict[str, None] = {}
+        usual = self.params_type.model_construct().effective()
         for _, kind, path in artifacts_of(self.outputs, outputs):
             if not path.exists():
                 return None
@@ -126,7 +127,7 @@ class Stage(Generic[S, R]):
             except UserError:
                 changed["format of the artifact"] = None
             else:
-                changed |= dict.fromkeys(now.changes_since(made, keep_code=keep_code))
+                changed |= dict.fromkeys(now.changes_since(made, keep_code=keep_code, usual=usual))
         return list(changed)
 
     def run(
