@@ -68,8 +68,8 @@ def png_size(data):
 @pytest.mark.parametrize("count", [3, 10, 100])
 def test_every_plot_is_a_png_of_readable_size(simulate, count, seeds):
     evaluations = simulate(names=[f"group {index}" for index in range(count)], seeds=seeds, per_group=10)
-    for data in (plot_group_gaps(evaluations, 0.9), plot_tradeoff(summarise(evaluations), 0.9)):
-        width, height = png_size(data)
+    for drawing in (plot_group_gaps(evaluations, 0.9), plot_tradeoff(summarise(evaluations), 0.9)):
+        width, height = png_size(drawing.png)
         assert 600 <= width <= 1300
         assert 300 <= height <= 1300
 
@@ -165,7 +165,7 @@ def test_a_history_without_constraints_is_refused_alone_and_skipped_in_the_galle
         "tradeoff_92p5",
         "dynamics_ceag_90_seed1",
     ]
-    assert all(picture.alt and picture.caption and png_size(picture.png) for picture in pictures)
+    assert all(picture.alt and picture.caption and png_size(picture.drawing.png) for picture in pictures)
 
 
 def test_pictures_of_methods_that_differ_in_case_alone_are_two_files_on_every_disk(simulate, simulate_history):
@@ -195,7 +195,7 @@ def test_names_are_wrapped_and_never_read_as_mathematics(simulate):
     assert label_text("$5 to $10", 30) == r"\$5 to \$10"
     assert label_text("_hidden", 30) == " _hidden"
     assert label_text("x" * 100, 10).count("\n") == 2
-    png_size(plot_group_gaps(simulate(names=("$\\frac{", "", "人", "_x")), 0.9))
+    png_size(plot_group_gaps(simulate(names=("$\\frac{", "", "人", "_x")), 0.9).png)
 
 
 def test_nothing_at_the_sparsity_is_said_in_one_line(simulate):

@@ -18,6 +18,10 @@ from prunegap.training.records import EpochEntry, StepTrace
 HISTORY = "history.json"
 
 
+_UNIT_BEFORE = {"accuracy": "fraction", "loss": "nats"}
+"""Of what was measured when a history did not say its unit."""
+
+
 @dataclass(frozen=True)
 class History(Artifact, kind="history", tracked="files"):
     """The epochs and the step trace of one training.
@@ -60,6 +64,7 @@ class History(Artifact, kind="history", tracked="files"):
         """Read what :meth:`save` wrote."""
         raw = json.loads((folder / HISTORY).read_text())
         trace = raw.pop("trace")
+        raw.setdefault("unit", _UNIT_BEFORE.get(raw.get("measures", ""), ""))
         epochs = tuple(EpochEntry(**entry) for entry in raw.pop("epochs"))
         return cls(**raw, epochs=epochs, trace=None if trace is None else StepTrace(**trace))
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from prunegap.errors import UserError
-from prunegap.report.plot_style import BLACK, COLOURS, GREY, label_text, new_figure, png, tidy
+from prunegap.report.plot_style import BLACK, COLOURS, GREY, Drawing, label_text, new_figure, rendered, tidy
 from prunegap.report.seed_mean import plain_percent
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ MAXIMUM = "maximum"
 LINE_COLOURS = tuple(colour for colour in COLOURS if colour not in {BLACK, GREY})
 
 
-def plot_dynamics(history: History) -> bytes:
+def plot_dynamics(history: History) -> Drawing:
     """Draw the multipliers and the violations of the named constraints over the steps of one fine-tuning.
 
     Violations of fractions, such as accuracies, are in percentage points, those of losses as measured. The
@@ -46,7 +46,7 @@ def plot_dynamics(history: History) -> bytes:
     lower.set_ylabel(f"violation ({unit})")
     lower.set_xlabel("step")
     figure.legend(*upper.get_legend_handles_labels(), loc="outside right upper", frameon=False, fontsize=9)
-    return png(figure)
+    return rendered(figure)
 
 
 def _draw_lines(axes: Axes, trace: StepTrace, values: Sequence[Sequence[float | None]], scale: float) -> None:

@@ -10,6 +10,7 @@ from prunegap.artifacts.evaluation import Evaluation
 from prunegap.estimate import Quantity, joined, shown_in
 from prunegap.report.dynamics import plot_dynamics
 from prunegap.report.groups import sparsities_of
+from prunegap.report.plot_style import Drawing
 from prunegap.report.plots import line_label, plot_groups, plot_tradeoff
 from prunegap.report.seed_mean import percent_text, plain_percent
 from prunegap.report.summary import ComparisonRow
@@ -22,14 +23,14 @@ GAP = "gap"
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG. ``name`` is a file name without ending; ``kind`` is ``groups``, ``tradeoff`` or ``dynamics``."""
+    """A picture. ``name`` is a file name without ending; ``kind`` is ``groups``, ``tradeoff`` or ``dynamics``."""
 
     kind: str
     name: str
     sparsity: float
     caption: str
     alt: str
-    png: bytes
+    drawing: Drawing
 
 
 def draw_all(

@@ -1,4 +1,4 @@
-"""One look for every plot: a colour and a marker a method, readable names, PNG bytes.
+"""One look for every plot: a colour and a marker a method, readable names, PNG and SVG.
 
 The colours are Okabe and Ito's, chosen to be told apart by colour-blind readers, with two greys in place of
 yellow; no figure depends on colour alone (markers, hatches and order differ too).
@@ -12,7 +12,7 @@ import textwrap
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -106,11 +106,29 @@ def tidy(axes: "Axes", title: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def png(figure: "Figure") -> bytes:
-    """Draw a figure and return its PNG; the same figure gives the same bytes."""
+@dataclass(frozen=True)
+class Drawing:
+    """A picture twice: in points for who shows images, in lines for a page that is printed or enlarged."""
+
+    png: bytes
+    svg: bytes
+
+
+def rendered(figure: "Figure") -> Drawing:
+    """Draw a figure; the same figure gives the same bytes."""
+    return Drawing(
+        _saved(figure, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None}),
+        _saved(figure, format="svg", metadata={"Date": None, "Creator": None}),
+    )
+
+
+def _saved(figure: "Figure", **options: Any) -> bytes:  # noqa: ANN401 - matplotlib's own
+    import matplotlib as mpl
+
     buffer = io.BytesIO()
-    with warnings.catch_warnings():
+    # Letters as outlines: a page shows them whatever fonts there are. Names inside the file follow from its content.
+    with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "prunegap"}), warnings.catch_warnings():
         # The names in the tables stay right where the plot's font lacks a sign.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+        figure.savefig(buffer, **options)
     return buffer.getvalue()

@@ -11,12 +11,13 @@ from prunegap.errors import UserError
 from prunegap.estimate import Quantity
 from prunegap.report.groups import MethodGroups, method_groups, worst_first
 from prunegap.report.plot_style import (
+    Drawing,
     MethodStyle,
     label_text,
     legend_above,
     method_styles,
     new_figure,
-    png,
+    rendered,
     tidy,
 )
 from prunegap.report.seed_mean import SCALES, SeedMean, plain_percent, unit_text
@@ -33,7 +34,7 @@ GROUP_WIDTH = 0.84
 TICK_FONT_SIZE = 8.5
 
 
-def plot_groups(evaluations: Sequence[Evaluation], sparsity: float, quantity: Quantity) -> bytes:
+def plot_groups(evaluations: Sequence[Evaluation], sparsity: float, quantity: Quantity) -> Drawing:
     """Draw a quantity of each group under each method, a panel a split; the accuracy gap: Figure 1 of the paper.
 
     Bars are means over seeds with their standard deviations; a black line marks the method's overall value, so what
@@ -59,7 +60,7 @@ def plot_groups(evaluations: Sequence[Evaluation], sparsity: float, quantity: Qu
         axes.set_ylabel(with_unit(quantity))
         tidy(axes, f"{split}{chosen}")
     legend_above(figure, all_axes[0], last=line_label(quantity))
-    return png(figure)
+    return rendered(figure)
 
 
 def _drawn_groups(methods: Sequence[MethodGroups]) -> tuple[list[str], int]:
@@ -131,7 +132,7 @@ def _error_bars(figures: Sequence[SeedMean], scale: int) -> list[float] | None:
     return [scale * (figure.sd or 0.0) for figure in figures]
 
 
-def plot_tradeoff(rows: Sequence[ComparisonRow], sparsity: float) -> bytes:
+def plot_tradeoff(rows: Sequence[ComparisonRow], sparsity: float) -> Drawing:
     """Draw disparity against accuracy, a point a method and a panel a split, as Figure 2 of the paper.
 
     Error bars are standard deviations over seeds; a dashed line marks the tolerance.
@@ -162,7 +163,7 @@ def plot_tradeoff(rows: Sequence[ComparisonRow], sparsity: float) -> bytes:
         tidy(axes, f"{split}: better is lower and further right")
         axes.grid(axis="x", color="#e3e3e3", linewidth=0.8)
     legend_above(figure, all_axes[0], last=TOLERANCE)
-    return png(figure)
+    return rendered(figure)
 
 
 def _low(figure: SeedMean) -> float:

@@ -61,7 +61,7 @@ def compare(
             differences=differences,
         )
         files = {path.name: path.read_bytes() for path in folder.iterdir()}
-    files |= {f"{picture.name}.png": picture.png for picture in pictures}
+    files |= {f"{picture.name}.png": picture.drawing.png for picture in pictures}
     headline = {name: value for row in rows for name, value in row_metrics(row).items()}
     return Comparison(evaluations, verdict, files, headline, differences)
 
