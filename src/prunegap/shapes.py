@@ -1,9 +1,9 @@
 """Tensor aliases: what a value holds and which axes it has.
 
-Letters of the axes: ``examples`` n, ``groups`` G, ``classes`` C, ``features`` d, ``channels`` c, ``height`` h,
-``width`` w, ``constraints`` (G for most formulations), ``weights`` (of a layer), ``parameters`` (all of a network, one
-after the other). jaxtyping checks them while testing; where it is not installed (a GPU machine with nothing but torch)
-they are plain tensors.
+Letters of the axes: ``examples`` n, ``groups`` G, ``classes`` C, ``models``, ``features`` d, ``channels`` c,
+``height`` h, ``width`` w, ``constraints`` (G for most formulations), ``weights`` (of a layer), ``parameters`` (all of a
+network, one after the other). jaxtyping checks them while testing; where it is not installed (a GPU machine with
+nothing but torch) they are plain tensors.
 """
 
 from typing import TYPE_CHECKING
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     Scalar: TypeAlias = Tensor
     Logits: TypeAlias = Tensor
     ClassFloats: TypeAlias = Tensor
+    ModelClasses: TypeAlias = Tensor
+    ExampleClassBools: TypeAlias = Tensor
+    ExampleClassInts: TypeAlias = Tensor
     FeatureFloats: TypeAlias = Tensor
     ClassifierFloats: TypeAlias = Tensor
     PackedImages: TypeAlias = Tensor
@@ -39,6 +42,7 @@ else:
         GroupWeights = WeightBools = Tensor
         PairFloats = ConstraintFloats = Scalar = Logits = PackedImages = Inputs = ParameterFloats = Tensor
         ClassFloats = FeatureFloats = ClassifierFloats = Tensor
+        ModelClasses = ExampleClassBools = ExampleClassInts = Tensor
     else:
         ExampleFloats = Float[Tensor, "examples"]
         ExampleInts = Int64[Tensor, "examples"]
@@ -53,6 +57,9 @@ else:
         Scalar = Float[Tensor, ""]
         Logits = Float[Tensor, "examples classes"]
         ClassFloats = Float[Tensor, "classes"]
+        ModelClasses = Int64[Tensor, "_models examples"]
+        ExampleClassBools = Bool[Tensor, "examples classes"]
+        ExampleClassInts = Int64[Tensor, "examples classes"]
         FeatureFloats = Float[Tensor, "examples features"]
         ClassifierFloats = Float[Tensor, "classes features"]
         PackedImages = UInt8[Tensor, "examples channels height width"]

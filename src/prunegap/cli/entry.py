@@ -26,6 +26,7 @@ from prunegap.cli.card_command import card_command
 from prunegap.cli.close_run import close_run
 from prunegap.cli.doctor_command import doctor_command
 from prunegap.cli.experiment_file import read_experiment
+from prunegap.cli.forgotten_command import forgotten_command
 from prunegap.cli.gate_command import gate_command
 from prunegap.cli.kubeflow_audit import kubeflow_audit
 from prunegap.cli.kubeflow_look import look_at
@@ -143,7 +144,7 @@ def upload(workspace: Path, tracking_uri: str | None) -> None:
 
 for _stage in STAGES:
     cli.add_command(gate_command() if _stage is gate else stage_command(_stage))
-FOR_PEOPLE = [audit_command, card_command, doctor_command, plan_command, methods_command]
+FOR_PEOPLE = [audit_command, card_command, doctor_command, forgotten_command, plan_command, methods_command]
 FOR_CONTAINERS = [kubeflow_task, kubeflow_audit, look_at, plan_cells, each_item, open_run, close_run]
 for _command in [*FOR_PEOPLE, *FOR_CONTAINERS]:
     cli.add_command(_command)
