@@ -104,6 +104,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main() -> None:
+    """Measure every layer and write what it took."""
     given = arguments()
     torch.set_num_threads(given.threads)
     ran_on = conditions(given)

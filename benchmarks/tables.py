@@ -107,6 +107,7 @@ TABLES = {
 
 
 def main() -> None:
+    """Print the results of the files that are named, as Markdown tables."""
     for name in sys.argv[1:]:
         result = json.loads(Path(name).read_text(encoding="utf-8"))
         print(TABLES[result["measures"]](result))

@@ -52,11 +52,7 @@ class Identity:
                 parameter's default says.
             usual: defaults of the parameters.
         """
-        parameters = made.parameters
-        if keep_code:
-            parameters = {name: value for name, value in (usual or {}).items() if name in self.parameters} | {
-                **parameters
-            }
+        parameters = {**(usual or {}), **made.parameters} if keep_code else made.parameters
         sections: list[tuple[Mapping[str, Any], Mapping[str, Any], str]] = [
             (made.outside, self.outside, "{}"),
             (made.inputs, self.inputs, "{}"),

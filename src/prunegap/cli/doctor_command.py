@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 
 from prunegap.artifacts.manifest import MANIFEST, check, read_manifest, write_json
-from prunegap.cli.gate_command import evaluations_in
+from prunegap.cli.gate_command import baselines_in, evaluations_in
 from prunegap.cli.terminal import Terminal
 from prunegap.errors import UserError
 from prunegap.local import STEPS, artifact
@@ -125,10 +125,7 @@ def _evaluations_behind(run: Path) -> Mapping[str, tuple[Path, ...]]:
     """Return the evaluations of a run by the digest of the dense model that they compare with."""
     if not any((run / STEPS).glob("*/evaluation")):
         return {}
-    baselines = [path.parent for path in (run / STEPS).glob(f"*/baseline/{MANIFEST}")]
-    dense = {
-        one.digest: one.identity.inputs["dense_model"] for one in (read_manifest(p, "baseline") for p in baselines)
-    }
+    dense = {one.digest: one.identity.inputs["dense_model"] for _, one in baselines_in(run)}
     found: dict[str, tuple[Path, ...]] = {}
     for path in evaluations_in(run):
         model = dense.get(read_manifest(path, "evaluation").identity.inputs.get("baseline", ""))

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from prunegap.artifacts.manifest import MANIFEST, check, read_manifest, write_json
-from prunegap.cli.gate_command import evaluations_in
+from prunegap.artifacts.manifest import check, write_json
+from prunegap.cli.gate_command import baselines_in, evaluations_in
 from prunegap.errors import UserError, did_you_mean
-from prunegap.local import STEPS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from prunegap.artifacts.evaluation import Evaluation
+    from prunegap.gaps import Outcomes
     from prunegap.report.forgotten_groups import Forgotten
 
 
@@ -62,7 +62,6 @@ def forgotten_in(run: Path, methods: Sequence[str] = (), split: str = "") -> lis
         UserError: no run with evaluations, an unknown method or split, evaluations of an earlier version, or whose
             dense models are no longer there.
     """
-    from prunegap.artifacts.baseline import Baseline
     from prunegap.artifacts.evaluation import Evaluation, judged_split, splits_of
     from prunegap.report.forgotten_groups import forgotten_groups
 
@@ -74,20 +73,17 @@ def forgotten_in(run: Path, methods: Sequence[str] = (), split: str = "") -> lis
     split = split or judged_split(evaluations)
     if split not in splits_of(evaluations):
         raise UserError(f"--split: nothing was evaluated on '{split}'{did_you_mean(split, splits_of(evaluations))}")
-    paths = {
-        read_manifest(path.parent, "baseline").digest: path.parent
-        for path in (run / STEPS).glob(f"*/baseline/{MANIFEST}")
-    }
+    evaluations = [one for one in evaluations if not methods or one.shown_name in methods]
+    dense = _dense_outcomes(run, evaluations, split)
     found: list[Forgotten] = []
     for name in methods or names:
         for sparsity in dict.fromkeys(one.sparsity for one in evaluations):
             those = [one for one in evaluations if (one.shown_name, one.sparsity) == (name, sparsity)]
             if not those:
                 continue
-            baselines = dict.fromkeys(_baseline(one, paths, run) for one in those)
             found.append(
                 forgotten_groups(
-                    [Baseline.load(path).outcomes[split] for path in baselines if check(path, "baseline")],
+                    [dense[digest] for digest in dict.fromkeys(one.made_from["baseline"] for one in those)],
                     [one.outcomes[split] for one in those],
                     _members(those[0], split),
                     [group.name for group in those[0].splits[split].groups],
@@ -99,14 +95,23 @@ def forgotten_in(run: Path, methods: Sequence[str] = (), split: str = "") -> lis
     return found
 
 
-def _baseline(evaluation: Evaluation, paths: dict[str, Path], run: Path) -> Path:
-    digest = evaluation.made_from.get("baseline", "")
-    if digest not in paths:
-        raise UserError(
-            f"{run}: the dense model that {evaluation.shown_name} (seed {evaluation.seed}) was compared with is gone; "
-            "prunegap run makes anew what is missing"
-        )
-    return paths[digest]
+def _dense_outcomes(run: Path, evaluations: Sequence[Evaluation], split: str) -> dict[str, Outcomes]:
+    """Return what every dense model that was compared with does on a split, by the digest of its baseline."""
+    from prunegap.artifacts.baseline import Baseline
+
+    paths = {manifest.digest: path for path, manifest in baselines_in(run)}
+    outcomes: dict[str, Outcomes] = {}
+    for one in evaluations:
+        digest = one.made_from.get("baseline", "")
+        if digest not in paths:
+            raise UserError(
+                f"{run}: the dense model that {one.shown_name} (seed {one.seed}) was compared with is gone; prunegap "
+                "run makes anew what is missing"
+            )
+        if digest not in outcomes:
+            check(paths[digest], "baseline")
+            outcomes[digest] = Baseline.load(paths[digest]).outcomes[split]
+    return outcomes
 
 
 def _members(evaluation: Evaluation, split: str) -> Tensor:

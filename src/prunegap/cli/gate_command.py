@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from prunegap.artifacts.manifest import MANIFEST, Manifest, check, kind_at, manifest_at
+from prunegap.artifacts.manifest import MANIFEST, Manifest, check, kind_at, manifest_at, read_manifest
 from prunegap.artifacts.verdict import ModelVerdict, Verdict
 from prunegap.cli.audit_command import EXIT, WRONG_CALL
 from prunegap.cli.experiment_file import read_experiment
@@ -92,6 +92,12 @@ def evaluations_in(result: Path) -> Iterator[Path]:
     if not those:
         raise UserError(f"{result}: neither a run with evaluations nor an evaluation; prunegap run makes them")
     yield from those
+
+
+def baselines_in(run: Path) -> Iterator[tuple[Path, Manifest]]:
+    """Yield the folder of every baseline of a run, with its manifest."""
+    for path in sorted((run / STEPS).glob(f"*/baseline/{MANIFEST}")):
+        yield path.parent, read_manifest(path.parent, "baseline")
 
 
 def candidates_of(evaluations: Sequence[Path], rule: str | None) -> int | None:

@@ -1,12 +1,10 @@
 """Random pruning: what a rule is worth shows against weights that go by lot."""
 
-import math
-
 import torch
 from torch import Tensor
 
-from prunegap.pruning.magnitude import smallest
-from prunegap.pruning.seen import Seen
+from prunegap.pruning.magnitude import prune_layerwise
+from prunegap.pruning.seen import MaskedWeights, Seen
 
 
 def prune_at_random(seen: Seen, sparsity: float) -> dict[str, Tensor]:
@@ -23,8 +21,8 @@ def prune_at_random(seen: Seen, sparsity: float) -> dict[str, Tensor]:
         The new masks.
     """
     generator = torch.Generator().manual_seed(seen.seed)
-    masks: dict[str, Tensor] = {}
-    for name, mask in seen.masks.items():
-        lots = torch.rand(mask.shape, generator=generator, dtype=torch.float64).to(mask.device)
-        masks[name] = ~smallest(lots.masked_fill(~mask, -1.0), math.ceil(sparsity * mask.numel())) & mask
-    return masks
+    lots = {
+        name: torch.rand(mask.shape, generator=generator, dtype=torch.float64).to(mask.device)
+        for name, mask in seen.masks.items()
+    }
+    return prune_layerwise(MaskedWeights(lots, seen.masks), sparsity)

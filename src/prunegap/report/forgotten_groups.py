@@ -123,7 +123,7 @@ def forgotten_groups(
 
     before, after = (torch.stack([one.predicted for one in models]) for models in (dense, sparse))
     lost, differ = forgotten(before, after), disagreement(before)
-    right = [lost & _rightly_agreed(models) for models in (dense, sparse)]
+    right = [lost & _rightly_agreed(there, models) for there, models in ((before, dense), (after, sparse))]
 
     def counted(name: str, chosen: Tensor) -> ForgottenGroup:
         examples, count = int(chosen.sum()), int((lost & chosen).sum())
@@ -145,13 +145,12 @@ def forgotten_groups(
     )
 
 
-def _rightly_agreed(models: Sequence[Outcomes]) -> Tensor:
+def _rightly_agreed(predicted: Tensor, models: Sequence[Outcomes]) -> Tensor:
     """Whether the class of an example is among those that most models predict."""
     import torch
 
     from prunegap.gaps.forgotten import modal
 
-    predicted = torch.stack([one.predicted for one in models])
     correct = torch.stack([one.correct for one in models])
     chosen = modal(predicted, 1 + int(predicted.max()) if predicted.numel() else 0)
     return (chosen.gather(1, predicted.T).T & correct).any(dim=0)

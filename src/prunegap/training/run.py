@@ -144,24 +144,7 @@ def run_epoch(
     rate = plan.recipe.learning_rate_at(state.epoch)
     for group in state.optimizer.param_groups:
         group["lr"] = rate
-    masked = MaskedParameters(state.model, state.masks)
-    totals = EpochTotals(len(plan.group_names), next(state.model.parameters()).device)
-    enter_training(state.model)
-    for number, batch in enumerate(batches, 1):
-        record = train_step(
-            state.model,
-            state.optimizer,
-            masked,
-            state.dual,
-            batch,
-            autocast=plan.autocast,
-            group_weights=group_weights,
-        )
-        totals.add(record.loss, record.correct, record.weights, batch.groups)
-        if state.dual is not None and state.tracer is not None:
-            state.tracer.record(state.dual)
-        if number % STEPS_BETWEEN_CHECKS == 0:
-            _finite_loss(state, plan, totals)
+    totals = _train_on(state, plan, batches, group_weights)
     loss = _finite_loss(state, plan, totals)
     validation = _accuracy(state.model, plan, plan.validation)
     if plan.keep_best:
@@ -186,6 +169,30 @@ def run_epoch(
     )
     state.epoch += 1
     return entry
+
+
+def _train_on(
+    state: TrainingState, plan: TrainingPlan, batches: Iterable[Batch], group_weights: GroupFloats | None
+) -> EpochTotals:
+    masked = MaskedParameters(state.model, state.masks)
+    totals = EpochTotals(len(plan.group_names), next(state.model.parameters()).device)
+    enter_training(state.model)
+    for number, batch in enumerate(batches, 1):
+        record = train_step(
+            state.model,
+            state.optimizer,
+            masked,
+            state.dual,
+            batch,
+            autocast=plan.autocast,
+            group_weights=group_weights,
+        )
+        totals.add(record.loss, record.correct, record.weights, batch.groups)
+        if state.dual is not None and state.tracer is not None:
+            state.tracer.record(state.dual)
+        if number % STEPS_BETWEEN_CHECKS == 0:
+            _finite_loss(state, plan, totals)
+    return totals
 
 
 def _finite_loss(state: TrainingState, plan: TrainingPlan, totals: EpochTotals) -> float:
